@@ -1,0 +1,3 @@
+module github.com/webhookauth/webhookauth
+
+go 1.25.0

@@ -1,0 +1,167 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// defaultMaxBody is Config.MaxBody's default, in bytes.
+const defaultMaxBody = 1 << 20
+
+// Config describes a Verifier. The zero Config is refused: it accepts nothing.
+type Config struct {
+	// Accept is the scheme that requests must satisfy. Required.
+	Accept Scheme
+	// MaxBody is the largest body, in bytes; 0 means 1 MiB. It holds for every
+	// scheme: one that reads the body refuses a larger one with ErrTooLarge, and
+	// under one that does not, such as Bearer, a larger declared length is
+	// refused and a body of undeclared length ends for the handler in an
+	// *http.MaxBytesError. Raise it for long end-of-call reports.
+	MaxBody int64
+	// Observe, if set, is called once for every decision, in the request's
+	// goroutine, before the handler runs. It must be quick and safe for
+	// concurrent use.
+	Observe func(context.Context, Event)
+	// ReportOnly lets every request through, forged ones included: an attacker
+	// meets an open endpoint. It verifies and observes all the same and marks
+	// the result, for rolling the kit out on an endpoint that is in use. New
+	// logs a warning about it through slog's default logger.
+	ReportOnly bool
+	// Now is the clock; nil means time.Now. It must be safe for concurrent use.
+	Now func() time.Time
+}
+
+// Verifier checks requests. Make one with New, one for each set of credentials.
+// It is immutable and safe for concurrent use. The zero Verifier, like a nil
+// one, refuses every request with ErrMisconfigured.
+type Verifier struct {
+	auth       Authenticator
+	maxBody    int64
+	observe    func(context.Context, Event)
+	reportOnly bool
+	now        func() time.Time
+}
+
+// New validates the configuration, all of it, and copies it. An error is a
+// *ConfigError that names the field.
+func New(cfg Config) (*Verifier, error) {
+	v := &Verifier{maxBody: cfg.MaxBody, observe: cfg.Observe, reportOnly: cfg.ReportOnly, now: cfg.Now}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	if v.maxBody == 0 {
+		v.maxBody = defaultMaxBody
+	}
+	if v.maxBody < 0 {
+		return nil, &ConfigError{Field: "Config.MaxBody", Problem: "is negative"}
+	}
+	v.maxBody = min(v.maxBody, math.MaxInt64-1) // one byte more is read, to know that there is more
+	auth, err := build(Env{Now: v.now}, cfg.Accept)
+	if err != nil {
+		return nil, within("Config.Accept", err)
+	}
+	v.auth = auth
+	if v.reportOnly {
+		slog.Warn("webhookauth: insecure: Config.ReportOnly is set, every request is let through")
+	}
+	return v, nil
+}
+
+// Check decides about a request. The error is an *Error; result and error are
+// never both nil or both set. r.Body is replaced where it was read, so that the
+// handler finds every byte; under ReportOnly the error is nil and
+// Result.Refused says what was found.
+//
+// Middleware for net/http, Echo and Gin is in the adapters packages; call Check
+// in a server of another kind.
+func (v *Verifier) Check(r *http.Request) (*Result, error) {
+	if v == nil || v.auth == nil {
+		return nil, errZeroVerifier()
+	}
+	m := fromRequest(r)
+	res, err := v.check(r.Context(), m)
+	r.Body = m.body.restore(r.Body, v.reportOnly)
+	return res, err
+}
+
+// CheckMessage is Check for what did not come as an *http.Request. See
+// NewMessage.
+func (v *Verifier) CheckMessage(ctx context.Context, m *Message) (*Result, error) {
+	switch {
+	case v == nil || v.auth == nil:
+		return nil, errZeroVerifier()
+	case m == nil:
+		return nil, refuse("", ErrMisconfigured, "message is nil")
+	}
+	return v.check(ctx, m)
+}
+
+func (v *Verifier) check(ctx context.Context, m *Message) (*Result, error) {
+	m.now = v.now()
+	m.body.limit = v.maxBody
+	res, refused := v.authenticate(ctx, m)
+	if refused == nil && m.body.overDeclared() {
+		res, refused = nil, errTooLarge(nil)
+	}
+	if v.observe != nil {
+		v.observe(ctx, v.event(m, res, refused))
+	}
+	switch {
+	case refused == nil:
+		return res, nil
+	case v.reportOnly:
+		return &Result{Refused: refused}, nil
+	}
+	return nil, refused
+}
+
+// authenticate turns a panic of a scheme into a refusal: no verdict is a
+// refusal. The panic's value is not kept, it may hold anything.
+func (v *Verifier) authenticate(ctx context.Context, m *Message) (res *Result, refused *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, refused = nil, refuse(schemeName(v.auth), ErrInternal, fmt.Sprintf("panic of type %T", p))
+		}
+	}()
+	return authenticate(ctx, v.auth, m)
+}
+
+func (v *Verifier) event(m *Message, res *Result, refused *Error) Event {
+	e := Event{
+		Reason:        "ok",
+		Elapsed:       v.now().Sub(m.now),
+		BodyBytes:     int64(len(m.body.buf)),
+		ContentLength: m.body.length,
+	}
+	if refused == nil {
+		e.Scheme, e.KeyID = res.Scheme, res.KeyID
+		return e
+	}
+	a := refused.deciding()
+	e.Scheme, e.Reason, e.Status = a.Scheme, a.kind().reason, a.kind().status
+	e.Err, e.LetThrough = refused, v.reportOnly
+	return e
+}
+
+// Challenge gives the values of the WWW-Authenticate header for a refusal: at
+// least one for a 401 or 403 where a scheme with a challenge is accepted, such as
+// Bearer; otherwise none.
+func (v *Verifier) Challenge(refusal error) []string {
+	if v == nil || refusal == nil {
+		return nil
+	}
+	c, ok := v.auth.(Challenger)
+	if status := asError("", refusal).StatusCode(); !ok || (status != http.StatusUnauthorized && status != http.StatusForbidden) {
+		return nil
+	}
+	return slices.Clone(c.Challenge(refusal))
+}
+
+func errZeroVerifier() *Error {
+	return refuse("", ErrMisconfigured, "the zero Verifier refuses everything: make one with New")
+}
