@@ -89,7 +89,7 @@ func (a *bearerAuth) prepare(s Secret) (bearerToken, error) {
 			return bearerToken{}, errors.New("holds a control character, which no header can carry")
 		}
 	}
-	if !a.bare && strings.ContainsAny(value, " \t,") {
+	if !a.bare && !isOneToken(value) {
 		return bearerToken{}, errors.New("holds a space or a comma, which a token after Bearer cannot (RFC 6750 §2.1)")
 	}
 	return bearerToken{s, sha256.Sum256([]byte(value))}, nil
@@ -125,10 +125,21 @@ func (a *bearerAuth) afterScheme(value string) (string, *Error) {
 	if len(token) == len(value)-len(scheme) {
 		return "", refuse(a.name, ErrMalformed, "no space after Bearer")
 	}
-	if strings.ContainsAny(token, " \t,") {
+	if !isOneToken(token) {
 		return "", refuse(a.name, ErrMalformed, "more than one token after Bearer")
 	}
 	return token, nil
+}
+
+// isOneToken tells whether there is no sign of a second token: a proxy may have
+// joined two header lines with a comma.
+func isOneToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == ' ' || c == '\t' || c == ',' {
+			return false
+		}
+	}
+	return true
 }
 
 // match compares with every token that is valid now, and does not stop at the

@@ -175,11 +175,14 @@ func (a Attempt) kind() *kind {
 // asError turns whatever a scheme returned into a refusal.
 func asError(scheme string, err error) *Error {
 	var e *Error
-	if errors.As(err, &e) && e != nil {
-		return e
-	}
 	var k *kind
-	if errors.As(err, &k) {
+	switch {
+	case errors.As(err, &e):
+		if e != nil && len(e.Attempts) > 0 {
+			return e
+		}
+		return refuse(scheme, ErrInternal, "an Error without an attempt")
+	case errors.As(err, &k):
 		return &Error{Attempts: []Attempt{{Scheme: scheme, Err: k, Cause: err}}}
 	}
 	return &Error{Attempts: []Attempt{{Scheme: scheme, Err: ErrInternal, Detail: "unknown error", Cause: err}}}

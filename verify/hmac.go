@@ -243,8 +243,11 @@ func (h HMAC) buildURL(a *hmacAuth) error {
 
 // decodeKey decodes a key written in standard base64, padded or not.
 func decodeKey(text string) ([]byte, error) {
-	key, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
-	padded := strings.HasSuffix(text, "=")
+	encoding := base64.RawStdEncoding
+	if strings.HasSuffix(text, "=") {
+		encoding = base64.StdEncoding
+	}
+	key, err := encoding.Strict().DecodeString(text)
 	switch {
 	case strings.HasPrefix(text, "whsec_"):
 		return nil, errors.New("still has its whsec_ prefix: remove it, the base64 begins after it")
@@ -252,7 +255,7 @@ func decodeKey(text string) ([]byte, error) {
 		return nil, errors.New("is not standard base64: it holds a line break")
 	case strings.ContainsAny(text, "-_"):
 		return nil, errors.New("is not standard base64: it uses the URL-safe alphabet")
-	case err != nil, padded && len(text)%4 != 0:
+	case err != nil:
 		return nil, errors.New("is not standard base64")
 	case len(key) == 0:
 		return nil, errors.New("is empty once decoded")
@@ -322,11 +325,11 @@ func (a *hmacAuth) Authenticate(_ context.Context, m *Message) (*Result, error) 
 		return nil, err
 	}
 	v.body = body
-	return a.match(m, &sigs, v, res)
+	return a.match(m, &sigs, &v, res)
 }
 
 // match tries every key that is valid now, newest first.
-func (a *hmacAuth) match(m *Message, sigs *signatures, v values, res *Result) (*Result, error) {
+func (a *hmacAuth) match(m *Message, sigs *signatures, v *values, res *Result) (*Result, error) {
 	now := m.Time()
 	keys, err := a.keys.load(now)
 	if err != nil {

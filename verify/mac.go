@@ -144,7 +144,7 @@ func newMACKey(s Secret, newHash func() hash.Hash, key []byte) *macKey {
 }
 
 // verify computes the MAC over the payload and looks for it among the signatures.
-func (k *macKey) verify(p payload, v values, sigs *signatures) bool {
+func (k *macKey) verify(p payload, v *values, sigs *signatures) bool {
 	st := k.states.Get().(*macState)
 	st.mac.Reset()
 	st.scratch = p.write(st.mac, v, st.scratch)

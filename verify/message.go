@@ -3,7 +3,6 @@ package verify
 import (
 	"bytes"
 	"net/http"
-	"net/netip"
 	"net/textproto"
 	"time"
 )
@@ -18,8 +17,9 @@ type Message struct {
 	Target string
 	// Header holds the header fields under their canonical names.
 	Header http.Header
-	// RemoteAddr is the peer that sent the request; invalid if unknown.
-	RemoteAddr netip.Addr
+	// RemoteAddr is the peer that sent the request, as http.Request has it
+	// ("192.0.2.1:1234"), or its address alone; "" if unknown.
+	RemoteAddr string
 	// ReceivedAt is when the request arrived; zero means now, by the
 	// verifier's clock. Set it when a message is verified later than it was
 	// received, from a queue say, and only ever from your own record:
@@ -49,15 +49,12 @@ func NewMessage(method, target string, header http.Header, payload []byte) *Mess
 
 // fromRequest describes r without touching its body.
 func fromRequest(r *http.Request) *Message {
-	m := &Message{Method: r.Method, Target: r.RequestURI, Header: r.Header}
+	m := &Message{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr}
 	if m.Method == "" {
 		m.Method = http.MethodGet // as net/http means it
 	}
 	if m.Target == "" && r.URL != nil {
 		m.Target = r.URL.RequestURI()
-	}
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		m.RemoteAddr = peer.Addr().Unmap().WithZone("")
 	}
 	m.body = body{length: r.ContentLength}
 	if r.Body != nil {

@@ -9,7 +9,8 @@ import (
 // whatever its outcome. It holds nothing that must not be logged, and implements
 // slog.LogValuer.
 type Event struct {
-	// Scheme is the scheme that accepted, or whose refusal decided.
+	// Scheme is the scheme that accepted, or whose refusal decided; "body" if
+	// the body itself was refused, whatever the scheme.
 	Scheme string
 	// KeyID is the id of the secret that matched; "" for a refusal.
 	KeyID string

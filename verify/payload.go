@@ -111,19 +111,20 @@ func (p payload) has(t token) bool {
 }
 
 // touching finds two variable tokens with nothing between them: bytes could be
-// moved from one to the other under the same signature. A token of fixed width
-// has a clear border of its own, and so has a method before the URL, which
-// begins with the configured PublicURL.
+// moved from one to the other under the same signature. A timestamp of fixed
+// width has a clear border of its own, but does not separate what stands before
+// and behind it, nor end a message id. A method before the URL ends where the
+// configured PublicURL begins.
 func (p payload) touching(unit TimestampUnit) (pair string, found bool) {
-	for i := 1; i < len(p); i++ {
-		a, b := p[i-1].token, p[i].token
-		if a == literal || b == literal || a == methodToken && b == urlToken {
+	before := literal
+	for _, s := range p {
+		if s.token == timestampToken && unit.fixedWidth() && before != messageIDToken {
 			continue
 		}
-		if unit.fixedWidth() && (a == timestampToken || b == timestampToken) {
-			continue
+		if before != literal && s.token != literal && !(before == methodToken && s.token == urlToken) {
+			return before.String() + s.token.String(), true
 		}
-		return a.String() + b.String(), true
+		before = s.token
 	}
 	return "", false
 }
@@ -138,15 +139,22 @@ func (t token) String() string {
 	return "text"
 }
 
-// ambiguousID tells whether the text after a message id could be found earlier,
-// inside the id, so that a byte could move across the border unnoticed.
+// ambiguousID tells whether the text after a message id, or before it, could be
+// found in the id too, so that a byte could move across the border unnoticed.
 func (p payload) ambiguousID(id string) bool {
 	for i, s := range p {
-		if s.token != messageIDToken || i+1 == len(p) || p[i+1].token != literal {
+		if s.token != messageIDToken {
 			continue
 		}
-		if sep := p[i+1].text; strings.Index(id+sep, sep) != len(id) {
-			return true
+		if i+1 < len(p) && p[i+1].token == literal {
+			if after := p[i+1].text; strings.Index(id+after, after) != len(id) {
+				return true
+			}
+		}
+		if i > 1 && p[i-1].token == literal { // at the very beginning the border is clear
+			if before := p[i-1].text; strings.LastIndex(before+id, before) != 0 {
+				return true
+			}
 		}
 	}
 	return false
@@ -159,25 +167,29 @@ type values struct {
 }
 
 // write puts the signed bytes into the hash, in one pass over the format: what a
-// value holds is never read as format. scratch is a buffer to copy strings
-// through; it is returned for the next use.
-func (p payload) write(h hash.Hash, v values, scratch []byte) []byte {
+// value holds is never read as format. Everything but the body is copied through
+// scratch, which is returned for the next use.
+func (p payload) write(h hash.Hash, v *values, scratch []byte) []byte {
+	scratch = scratch[:0]
 	for _, s := range p {
-		text := s.text
 		switch s.token {
-		case bodyToken:
-			h.Write(v.body)
-			continue
+		case literal:
+			scratch = append(scratch, s.text...)
 		case timestampToken:
-			text = v.timestamp
+			scratch = append(scratch, v.timestamp...)
 		case methodToken:
-			text = v.method
+			scratch = append(scratch, v.method...)
 		case urlToken:
-			text = v.url
+			scratch = append(scratch, v.url...)
 		case messageIDToken:
-			text = v.messageID
+			scratch = append(scratch, v.messageID...)
+		case bodyToken:
+			h.Write(scratch)
+			h.Write(v.body)
+			scratch = scratch[:0]
 		}
-		scratch = append(scratch[:0], text...)
+	}
+	if len(scratch) > 0 {
 		h.Write(scratch)
 	}
 	return scratch

@@ -125,9 +125,9 @@ func (g group) Challenge(refusal error) []string {
 	var all []string
 	for _, a := range g {
 		if c, ok := a.(Challenger); ok {
-			for _, value := range c.Challenge(refusal) {
-				if !slices.Contains(all, value) {
-					all = append(all, value)
+			for _, challenge := range c.Challenge(refusal) {
+				if !slices.Contains(all, challenge) {
+					all = append(all, challenge)
 				}
 			}
 		}

@@ -61,9 +61,9 @@ type sourceIPAuth struct {
 
 // Authenticate implements Authenticator.
 func (a *sourceIPAuth) Authenticate(_ context.Context, m *Message) (*Result, error) {
-	sender := m.RemoteAddr.Unmap()
-	if !sender.IsValid() {
-		return nil, refuse(a.name, ErrMisconfigured, "the message has no RemoteAddr")
+	sender, ok := peerAddr(m.RemoteAddr)
+	if !ok {
+		return nil, refuse(a.name, ErrMisconfigured, "the message's RemoteAddr is not an IP address")
 	}
 	if contains(a.proxies, sender) {
 		var refused *Error
@@ -77,6 +77,20 @@ func (a *sourceIPAuth) Authenticate(_ context.Context, m *Message) (*Result, err
 	return &Result{Scheme: a.name}, nil
 }
 
+// peerAddr reads an address, with or without a port. A Unix socket's peer has
+// none.
+func peerAddr(text string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		var withPort netip.AddrPort
+		if withPort, err = netip.ParseAddrPort(text); err != nil {
+			return netip.Addr{}, false
+		}
+		addr = withPort.Addr()
+	}
+	return addr.Unmap().WithZone(""), true
+}
+
 // forwarded walks X-Forwarded-For from its end, where the nearest proxy wrote,
 // to the first address that is not a proxy of ours.
 func (a *sourceIPAuth) forwarded(m *Message) (netip.Addr, *Error) {
@@ -88,11 +102,11 @@ func (a *sourceIPAuth) forwarded(m *Message) (netip.Addr, *Error) {
 		} else {
 			list, last = "", list
 		}
-		sender, err := netip.ParseAddr(strings.TrimSpace(last))
-		if err != nil {
+		sender, ok := peerAddr(strings.TrimSpace(last))
+		if !ok {
 			return netip.Addr{}, refuse(a.name, ErrMalformed, "X-Forwarded-For holds something else than an address")
 		}
-		if sender = sender.Unmap().WithZone(""); !contains(a.proxies, sender) {
+		if !contains(a.proxies, sender) {
 			return sender, nil
 		}
 	}

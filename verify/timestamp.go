@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -51,7 +52,8 @@ const (
 // repeats the text.
 func (u TimestampUnit) parse(text string) (t time.Time, problem string) {
 	if u == RFC3339 {
-		if len(text) > len("2006-01-02T15:04:05.999999999+00:00") || t.UnmarshalText([]byte(text)) != nil {
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil || !isRFC3339(text) {
 			return time.Time{}, "not an RFC 3339 time"
 		}
 		return t, ""
@@ -61,7 +63,7 @@ func (u TimestampUnit) parse(text string) (t time.Time, problem string) {
 	}
 	var n int64
 	for _, c := range []byte(text) {
-		if c < '0' || c > '9' {
+		if !isDigit(c) {
 			return time.Time{}, "not a whole number of Unix " + u.String()
 		}
 		n = n*10 + int64(c-'0')
@@ -84,16 +86,42 @@ func (u TimestampUnit) parse(text string) (t time.Time, problem string) {
 	return time.Time{}, fmt.Sprintf("%d digits are neither Unix seconds nor milliseconds", len(text))
 }
 
+// isRFC3339 tells whether a text that time.Parse takes is of the form of RFC 3339
+// §5.6, with at most nine digits of a second. time.Parse is looser: it takes a
+// comma before them, one digit for the hour, and offsets of a day and more.
+func isRFC3339(text string) bool {
+	const shape = "0000-00-00T00:00:00"
+	if len(text) <= len(shape) {
+		return false
+	}
+	for i := range len(shape) {
+		if isDigit(text[i]) != isDigit(shape[i]) || !isDigit(shape[i]) && text[i] != shape[i] {
+			return false
+		}
+	}
+	zone := text[len(shape):]
+	if fraction, ok := strings.CutPrefix(zone, "."); ok {
+		zone = strings.TrimLeft(fraction, "0123456789")
+		if digits := len(fraction) - len(zone); digits < 1 || digits > 9 {
+			return false
+		}
+	}
+	return zone == "Z" || len(zone) == len("+00:00") && zone[1:3] < "24" && zone[4:6] < "60"
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 // window is the span of signed times that are accepted around now, both ends
 // included.
 type window struct{ past, future time.Duration }
 
-// check gives "" for a time inside the window.
+// check gives "" for a time inside the window. It compares times, not their
+// distance: that of a time centuries ahead does not fit a Duration.
 func (w window) check(signed, now time.Time) (problem string) {
 	switch age := now.Sub(signed); {
-	case age > w.past:
+	case signed.Before(now.Add(-w.past)):
 		return "timestamp is " + age.Round(time.Second).String() + " old, the tolerance is " + w.past.String()
-	case -age > w.future:
+	case signed.After(now.Add(w.future)):
 		return "timestamp is " + (-age).Round(time.Second).String() + " ahead, the tolerance is " + w.future.String()
 	}
 	return ""
