@@ -3,7 +3,6 @@ package vapi
 import (
 	"crypto"
 	"errors"
-	"fmt"
 
 	"github.com/webhookauth/webhookauth/verify"
 )
@@ -30,7 +29,8 @@ import (
 // A plan of type "oauth2" is an error: it says where Vapi fetches its tokens,
 // not how a receiver checks them, which is the work of package verify/oauth.
 //
-// An error names the field, by its path in the JSON, and never holds a secret.
+// An error names the field, by its path in the JSON, and never holds the value of
+// a secret one, nor a value longer than a word.
 // Fields and types that this package does not know are errors too: what is not
 // understood is not verified.
 func ParseCredential(data []byte, secrets ...verify.Secrets) (verify.Scheme, error) {
@@ -64,7 +64,7 @@ func ParseCredential(data []byte, secrets ...verify.Secrets) (verify.Scheme, err
 	case kind == "":
 		return nil, o.fault("type", "is missing")
 	default:
-		return nil, o.fault("type", fmt.Sprintf("%q is not known", kind))
+		return nil, o.fault("type", shown(kind)+" is not known")
 	}
 	if err := o.finish(); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func unwrap(o *object) (id string, plan *object, err error) {
 	case o.err != nil:
 		return "", nil, o.err
 	case provider != "custom-credential" && provider != "webhook":
-		return "", nil, o.fault("provider", fmt.Sprintf(`%q is neither "custom-credential" nor "webhook"`, provider))
+		return "", nil, o.fault("provider", shown(provider)+` is neither "custom-credential" nor "webhook"`)
 	case plan == nil:
 		return "", nil, o.fault("authenticationPlan", "is missing: the credential authenticates nothing")
 	}

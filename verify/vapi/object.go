@@ -8,7 +8,9 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/webhookauth/webhookauth/verify"
 )
@@ -108,6 +110,10 @@ func (o *object) secret(name, id string, given verify.Secrets) verify.Secrets {
 		o.fail(name, "is missing: the API does not return it, give it apart")
 		return nil
 	}
+	if strings.ContainsRune(value, utf8.RuneError) { // encoding/json put it there
+		o.fail(name, "is not valid Unicode")
+		return nil
+	}
 	return verify.Named(verify.NewSecret(id, value))
 }
 
@@ -116,9 +122,18 @@ func oneOf[T any](o *object, name string, known map[string]T) T {
 	value, ok := known[text]
 	if !ok && o.err == nil {
 		names := slices.Sorted(maps.Keys(known))
-		o.fail(name, fmt.Sprintf("%q is not one of %s", text, strings.TrimPrefix(strings.Join(names, ", "), ", ")))
+		o.fail(name, shown(text)+" is not one of "+strings.TrimPrefix(strings.Join(names, ", "), ", "))
 	}
 	return value
+}
+
+// shown quotes the value of a field that has a few known words for values. What
+// is longer than a word is not shown: it may be a secret in the wrong field.
+func shown(value string) string {
+	if len(value) > 20 {
+		return "value"
+	}
+	return strconv.Quote(value)
 }
 
 func (o *object) ignore(names ...string) {

@@ -2,7 +2,7 @@ package vapi
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/netip"
 )
 
@@ -44,10 +44,10 @@ func ParseEnvelope(body []byte) (Envelope, error) {
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(body, &b); err != nil {
-		return Envelope{}, fmt.Errorf("vapi: body is not a Vapi message: %w", err)
+		return Envelope{}, errors.New("vapi: body is not a Vapi message in JSON")
 	}
 	if b.Message == nil || b.Message.Type == "" {
-		return Envelope{}, fmt.Errorf("vapi: body has no message.type")
+		return Envelope{}, errors.New("vapi: body has no message.type")
 	}
 	e := Envelope{Type: b.Message.Type}
 	if b.Message.Call != nil {

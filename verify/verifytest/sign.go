@@ -74,7 +74,7 @@ type HMAC struct {
 	NoTimestamp bool
 	// PayloadFormat is what is signed; "" means "{timestamp}.{body}".
 	PayloadFormat string
-	// MessageIDHeader carries MessageID, if set.
+	// MessageIDHeader carries MessageID, if both are set.
 	MessageIDHeader string
 	// MessageID is the unique id of the message.
 	MessageID string
@@ -99,7 +99,7 @@ func (h HMAC) Sign(r *http.Request) error {
 	if !h.NoTimestamp {
 		r.Header.Set(or(h.TimestampHeader, "X-Timestamp"), timestamp)
 	}
-	if h.MessageIDHeader != "" {
+	if h.MessageIDHeader != "" && h.MessageID != "" {
 		r.Header.Set(h.MessageIDHeader, h.MessageID)
 	}
 	return nil
