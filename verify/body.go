@@ -19,9 +19,10 @@ type body struct {
 	limit  int64     // in bytes, above 0 once a check has begun
 	given  []byte    // the whole body, when src only repeats it
 
-	done bool
-	buf  []byte
-	err  *Error
+	done  bool
+	buf   []byte
+	err   *Error
+	whole readBody // over buf, for the handler
 }
 
 // read fills buf. The typed nil of err never leaves as a non-nil error.
@@ -123,7 +124,8 @@ func (b *body) restore(original io.ReadCloser, lift bool) io.ReadCloser {
 	case original == nil || original == http.NoBody:
 		return original
 	case b.done && b.err == nil:
-		return &readBody{*bytes.NewReader(b.buf)}
+		b.whole.Reset(b.buf)
+		return &b.whole
 	case !b.done && lift:
 		return original
 	case !b.done:

@@ -1,0 +1,58 @@
+package verify_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/webhookauth/webhookauth/verify"
+)
+
+// allocations expects a check that passes to stay within a budget.
+func allocations(t *testing.T, budget float64, check func() (*verify.Result, error)) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	got := testing.AllocsPerRun(200, func() {
+		if res, err := check(); err != nil || res.KeyID != "0" {
+			t.Fatalf("result %v, error %v", res, err)
+		}
+	})
+	if got > budget {
+		t.Errorf("%v allocations, at most %v", got, budget)
+	}
+}
+
+func TestHMACAllocations(t *testing.T) {
+	v := build(t, verify.HMAC{Keys: verify.Static("allocation key")})
+	for _, size := range []int{1 << 10, 64 << 10} {
+		t.Run(fmt.Sprintf("%d KiB", size>>10), func(t *testing.T) {
+			body := strings.Repeat("x", size)
+			timestamp := fmt.Sprint(now.UnixMilli())
+			mac := macBytes(sha256.New, "allocation key", timestamp+"."+body)
+			m := verify.NewMessage(http.MethodPost, "/webhook",
+				http.Header{"X-Signature": {hex.EncodeToString(mac)}, "X-Timestamp": {timestamp}}, []byte(body))
+			forged := verify.NewMessage(http.MethodPost, "/webhook", m.Header, []byte(body+"x"))
+			res, err := v.CheckMessage(context.Background(), forged)
+			refused(t, res, err, verify.ErrMismatch, "fits the body of")
+			allocations(t, 2, func() (*verify.Result, error) { return v.CheckMessage(context.Background(), m) })
+		})
+	}
+}
+
+func TestBearerAllocations(t *testing.T) {
+	v := build(t, verify.Bearer{Tokens: verify.Static("allocation-token")})
+	refuse(t, v, post("{}", "Authorization", "Bearer allocation-tokem"), verify.ErrMismatch, "another token")
+	r := post("{}", "Authorization", "Bearer allocation-token")
+	original := io.NopCloser(strings.NewReader("{}"))
+	allocations(t, 5, func() (*verify.Result, error) {
+		r.Body = original
+		return v.Check(r)
+	})
+}
