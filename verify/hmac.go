@@ -72,7 +72,9 @@ type HMAC struct {
 	// and the path before the request's own, if a proxy cut one:
 	// "https://hooks.example.com". Required if the payload has {url}, which is
 	// then PublicURL and the request target, byte for byte. Host and forwarded
-	// headers are never trusted for it.
+	// headers are never trusted for it. A target may hold any text, also what
+	// stands behind {url} in the payload: put {url} last, or route by the path
+	// alone, where it matters that nothing moves between query and body.
 	PublicURL string
 	// URLWithoutQuery ends {url} before the question mark.
 	URLWithoutQuery bool
@@ -257,8 +259,6 @@ func decodeKey(text string) ([]byte, error) {
 		return nil, errors.New("is not standard base64: it uses the URL-safe alphabet")
 	case err != nil:
 		return nil, errors.New("is not standard base64")
-	case len(key) == 0:
-		return nil, errors.New("is empty once decoded")
 	}
 	return key, nil
 }

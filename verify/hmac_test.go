@@ -8,9 +8,12 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/webhookauth/webhookauth/verify"
@@ -146,4 +149,26 @@ func TestHMACFlippedBits(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestHMACConcurrent: requests that are verified at the same time do not meet in
+// the reused hash states.
+func TestHMACConcurrent(t *testing.T) {
+	v := build(t, verify.HMAC{Keys: verify.Static(hmacKey, "hmac-test-secret-of-old")})
+	var workers sync.WaitGroup
+	for worker := range 8 {
+		body := strings.Repeat(hmacBody, worker*worker*20)
+		signature := hexMAC(hmacStamp + "." + body)
+		workers.Go(func() {
+			for range 100 {
+				if _, err := v.Check(signedPost(body, hmacStamp, signature)); err != nil {
+					t.Errorf("genuine request refused: %v", err)
+				}
+				if _, err := v.Check(signedPost(body+" ", hmacStamp, signature)); !errors.Is(err, verify.ErrMismatch) {
+					t.Errorf("forged request: %v", err)
+				}
+			}
+		})
+	}
+	workers.Wait()
 }

@@ -106,7 +106,7 @@ func isRFC3339(text string) bool {
 			return false
 		}
 	}
-	return zone == "Z" || len(zone) == len("+00:00") && zone[1:3] < "24" && zone[4:6] < "60"
+	return zone == "Z" || len(zone) == len("+00:00") && (zone[0] == '+' || zone[0] == '-') && zone[1:3] < "24" && zone[4:6] < "60"
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -85,7 +85,11 @@ func (v *Verifier) Check(r *http.Request) (*Result, error) {
 	}
 	m := fromRequest(r)
 	res, err := v.check(r.Context(), m)
-	r.Body = m.body.restore(r.Body, v.reportOnly)
+	// The body of a refused request that was not read stays the server's own:
+	// only that one knows not to ask for it with a 100 Continue.
+	if err == nil || m.body.done {
+		r.Body = m.body.restore(r.Body, v.reportOnly)
+	}
 	return res, err
 }
 

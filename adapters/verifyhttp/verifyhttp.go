@@ -38,12 +38,15 @@ func WithConfig(v *verify.Verifier, cfg Config) func(http.Handler) http.Handler 
 				next.ServeHTTP(w, r)
 				return
 			}
+			body := r.Body
 			res, err := v.Check(r)
 			if err != nil {
 				deny(cfg, v, w, r, err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(verify.NewContext(r.Context(), res)))
+			verified := r.WithContext(verify.NewContext(r.Context(), res))
+			r.Body = body // the server settles what was not read by its own type
+			next.ServeHTTP(w, verified)
 		})
 	}
 }
