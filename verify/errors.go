@@ -137,7 +137,11 @@ func (e *Error) Retry() string {
 	if after <= 0 {
 		after = defaultRetryAfter
 	}
-	return strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10)
+	seconds := int64(after / time.Second)
+	if after%time.Second > 0 {
+		seconds++
+	}
+	return strconv.FormatInt(seconds, 10)
 }
 
 // Problem is the body of the answer to the caller, of type

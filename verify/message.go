@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/textproto"
+	"strings"
 	"time"
 )
 
@@ -118,11 +119,11 @@ func checkHeaderName(field, name, fallback string) (string, error) {
 
 // isTokenByte tells whether c may stand in an RFC 9110 §5.6.2 token.
 func isTokenByte(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
-	}
-	return bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
+	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c)
 }
 
 // checkName validates the configured name of a scheme.
@@ -134,7 +135,7 @@ func checkName(name, fallback string) (string, error) {
 		return "", &ConfigError{Field: "Name", Problem: "is longer than 64 bytes"}
 	}
 	for _, c := range []byte(name) {
-		if !isTokenByte(c) {
+		if !isAlphanumeric(c) && c != '-' && c != '.' && c != '_' {
 			return "", &ConfigError{Field: "Name", Problem: "may hold letters, digits and -._ only, so that it can label a metric"}
 		}
 	}

@@ -183,10 +183,18 @@ func (a *allOfAuth) Authenticate(ctx context.Context, m *Message) (*Result, erro
 	return merged, nil
 }
 
-// authenticate asks one scheme and holds it to its contract.
-func authenticate(ctx context.Context, a Authenticator, m *Message) (*Result, *Error) {
+// authenticate asks one scheme and holds it to its contract. No verdict is a
+// refusal, a panic too; its value is not kept, it may hold anything.
+func authenticate(ctx context.Context, a Authenticator, m *Message) (res *Result, refused *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, refused = nil, refuse(schemeName(a), ErrInternal, fmt.Sprintf("panic of type %T", p))
+		}
+	}()
 	res, err := a.Authenticate(ctx, m)
 	switch {
+	case res != nil && err != nil:
+		return nil, refuse(schemeName(a), ErrInternal, "both a result and an error")
 	case err != nil:
 		return nil, asError(schemeName(a), err)
 	case res == nil:

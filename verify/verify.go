@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -100,7 +99,9 @@ func (v *Verifier) CheckMessage(ctx context.Context, m *Message) (*Result, error
 	case v == nil || v.auth == nil:
 		return nil, errZeroVerifier()
 	case m == nil:
-		return nil, refuse("", ErrMisconfigured, "message is nil")
+		refused := refuse("", ErrMisconfigured, "message is nil")
+		v.report(ctx, &Message{now: v.now()}, nil, refused, false)
+		return nil, refused
 	}
 	return v.check(ctx, m)
 }
@@ -108,13 +109,11 @@ func (v *Verifier) CheckMessage(ctx context.Context, m *Message) (*Result, error
 func (v *Verifier) check(ctx context.Context, m *Message) (*Result, error) {
 	m.now = v.now()
 	m.body.limit = v.maxBody
-	res, refused := v.authenticate(ctx, m)
+	res, refused := authenticate(ctx, v.auth, m)
 	if refused == nil && m.body.overDeclared() {
 		res, refused = nil, errTooLarge(nil)
 	}
-	if v.observe != nil {
-		v.observe(ctx, v.event(m, res, refused))
-	}
+	v.report(ctx, m, res, refused, v.reportOnly)
 	switch {
 	case refused == nil:
 		return res, nil
@@ -124,18 +123,11 @@ func (v *Verifier) check(ctx context.Context, m *Message) (*Result, error) {
 	return nil, refused
 }
 
-// authenticate turns a panic of a scheme into a refusal: no verdict is a
-// refusal. The panic's value is not kept, it may hold anything.
-func (v *Verifier) authenticate(ctx context.Context, m *Message) (res *Result, refused *Error) {
-	defer func() {
-		if p := recover(); p != nil {
-			res, refused = nil, refuse(schemeName(v.auth), ErrInternal, fmt.Sprintf("panic of type %T", p))
-		}
-	}()
-	return authenticate(ctx, v.auth, m)
-}
-
-func (v *Verifier) event(m *Message, res *Result, refused *Error) Event {
+// report tells the observer of a decision.
+func (v *Verifier) report(ctx context.Context, m *Message, res *Result, refused *Error, letThrough bool) {
+	if v.observe == nil {
+		return
+	}
 	e := Event{
 		Reason:        "ok",
 		Elapsed:       v.now().Sub(m.now),
@@ -144,12 +136,12 @@ func (v *Verifier) event(m *Message, res *Result, refused *Error) Event {
 	}
 	if refused == nil {
 		e.Scheme, e.KeyID = res.Scheme, res.KeyID
-		return e
+	} else {
+		a := refused.deciding()
+		e.Scheme, e.Reason, e.Status = a.Scheme, a.kind().reason, a.kind().status
+		e.Err, e.LetThrough = refused, letThrough
 	}
-	a := refused.deciding()
-	e.Scheme, e.Reason, e.Status = a.Scheme, a.kind().reason, a.kind().status
-	e.Err, e.LetThrough = refused, v.reportOnly
-	return e
+	v.observe(ctx, e)
 }
 
 // Challenge gives the values of the WWW-Authenticate header for a refusal: at
