@@ -140,6 +140,18 @@ func TestExpectContinue(t *testing.T) {
 			}
 		})
 	}
+	t.Run("W08 a right token, and a handler that does not want the body", func(t *testing.T) {
+		s := protect(t, verify.Config{Accept: bearerScheme})
+		s.Config.Handler = verifyhttp.Middleware(newVerifier(t, bearerScheme))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+		}))
+		s.Start()
+		c := dial(t, s)
+		c.write("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\nAuthorization: Bearer " + token + "\r\n\r\n")
+		if answer, _ := c.read(); answer.StatusCode != http.StatusNoContent {
+			t.Errorf("status %d", answer.StatusCode)
+		}
+	})
 	t.Run("W08 a signature that may be right", func(t *testing.T) {
 		c, line, s := ask(t, hmacScheme, signed(body))
 		if line != "HTTP/1.1 100 Continue" {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/webhookauth/webhookauth/verify"
 )
@@ -48,6 +49,10 @@ func dial(t *testing.T, s *server) *connection {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	// A server that does not answer fails the test instead of holding it up.
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	return &connection{c, t, bufio.NewReader(c)}
 }
 
