@@ -65,6 +65,7 @@ func (b Bearer) build(env Env) (*bearerAuth, error) {
 	return a, nil
 }
 
+// bearerAuth is a Bearer at work.
 type bearerAuth struct {
 	name      string
 	header    string
@@ -73,6 +74,7 @@ type bearerAuth struct {
 	tokens    *prepared[bearerToken]
 }
 
+// bearerToken is a token by its digest.
 type bearerToken struct {
 	secret Secret
 	digest [sha256.Size]byte

@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// maxMessageID is the longest message id, in bytes.
+const maxMessageID = 256
+
+// hmacAuth is an HMAC at work, its defaults filled in.
+type hmacAuth struct {
+	name            string
+	signatureHeader string
+	timestampHeader string
+	messageIDHeader string
+	prefix          string
+	encoding        Encoding
+	list            bool
+	unit            TimestampUnit
+	window          window
+	payload         payload
+	publicURL       string
+	withoutQuery    bool
+	size            int // of a MAC, in bytes
+	keys            *prepared[*macKey]
+}
+
+// Authenticate implements Authenticator. Signature, timestamp and message id are
+// judged in this order, then the body is read and the MAC computed.
+func (a *hmacAuth) Authenticate(_ context.Context, m *Message) (*Result, error) {
+	header, refused := m.single(a.name, a.signatureHeader)
+	if refused != nil {
+		return nil, refused
+	}
+	res := &Result{Scheme: a.name}
+	v := values{method: m.Method}
+	if a.payload.has(timestampToken) {
+		if v.timestamp, refused = m.single(a.name, a.timestampHeader); refused != nil {
+			return nil, refused
+		}
+		signed, problem := a.unit.parse(v.timestamp)
+		if problem != "" {
+			return nil, refuse(a.name, ErrMalformed, a.timestampHeader+": "+problem)
+		}
+		if problem := a.window.check(signed, m.Time()); problem != "" {
+			return nil, refuse(a.name, ErrStale, problem)
+		}
+		res.SignedAt = signed
+	}
+	if a.payload.has(messageIDToken) {
+		if v.messageID, refused = a.messageID(m); refused != nil {
+			return nil, refused
+		}
+		res.MessageID = v.messageID
+	}
+	if a.publicURL != "" {
+		v.url = a.publicURL + a.target(m.Target)
+	}
+	var sigs signatures
+	if problem := sigs.parse(a, header); problem != "" {
+		return nil, refuse(a.name, ErrMalformed, a.signatureHeader+": "+problem)
+	}
+	// The body is read even when it is not signed: a handler never gets one
+	// that breaks off or exceeds the limit.
+	body, err := m.Body()
+	if err != nil {
+		return nil, err
+	}
+	v.body = body
+	return a.match(m, &sigs, &v, res)
+}
+
+// match tries every key that is valid now, newest first.
+func (a *hmacAuth) match(m *Message, sigs *signatures, v *values, res *Result) (*Result, error) {
+	now := m.Time()
+	keys, err := a.keys.load(now)
+	if err != nil {
+		return nil, noSecret(a.name, err)
+	}
+	valid := 0
+	for _, key := range keys {
+		if !key.secret.ValidAt(now) {
+			continue
+		}
+		valid++
+		if key.verify(a.payload, v, sigs) {
+			res.KeyID = key.secret.ID
+			return res, nil
+		}
+	}
+	if valid == 0 {
+		return nil, noSecret(a.name, nil)
+	}
+	return nil, refuse(a.name, ErrMismatch, fmt.Sprintf("no signature in %s fits the body of %d bytes", a.signatureHeader, len(v.body)))
+}
+
+func (a *hmacAuth) messageID(m *Message) (string, *Error) {
+	id, refused := m.single(a.name, a.messageIDHeader)
+	if refused != nil {
+		return "", refused
+	}
+	if len(id) > maxMessageID {
+		return "", refuse(a.name, ErrMalformed, a.messageIDHeader+": too long")
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c >= 0x7f {
+			return "", refuse(a.name, ErrMalformed, a.messageIDHeader+": holds a byte that is not visible ASCII")
+		}
+	}
+	if a.payload.ambiguousID(id) {
+		return "", refuse(a.name, ErrMalformed, a.messageIDHeader+": holds the separator of the payload format")
+	}
+	return id, nil
+}
+
+// target is the part of {url} after PublicURL: path and query as they stand on
+// the request line, of an absolute-form target (RFC 9112 §3.2.2) too.
+func (a *hmacAuth) target(target string) string {
+	if !strings.HasPrefix(target, "/") {
+		if _, rest, ok := strings.Cut(target, "://"); ok {
+			target = ""
+			if i := strings.IndexAny(rest, "/?"); i >= 0 {
+				target = rest[i:]
+			}
+		}
+	}
+	if a.withoutQuery {
+		target, _, _ = strings.Cut(target, "?")
+	}
+	return target
+}
