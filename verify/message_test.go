@@ -193,8 +193,12 @@ func TestMessageTime(t *testing.T) {
 		return &verify.Result{Scheme: "slow"}, nil
 	})
 	v := configure(t, verify.Config{Accept: verify.AllOf(slow, slow), Now: clock.Now})
-	accept(t, v, post(""))
-	accept(t, v, post(""))
+	m := verify.NewMessage("POST", "/", nil, nil)
+	for range 2 {
+		if _, err := v.CheckMessage(context.Background(), m); err != nil {
+			t.Error(err)
+		}
+	}
 	if want := []time.Time{now, now, now.Add(2 * time.Minute), now.Add(2 * time.Minute)}; !slices.Equal(times, want) {
 		t.Errorf("times %v, want %v", times, want)
 	}
@@ -208,9 +212,13 @@ func TestCheckMessageNil(t *testing.T) {
 	for name, cfg := range map[string]verify.Config{"nil message": {}, "C09 nil message, ReportOnly": {ReportOnly: true}} {
 		t.Run(name, func(t *testing.T) {
 			silenced(t)
-			cfg.Accept = accepting("any")
+			var events observed
+			cfg.Accept, cfg.Observe = accepting("any"), events.observe
 			res, err := configure(t, cfg).CheckMessage(context.Background(), nil)
 			refused(t, res, err, verify.ErrMisconfigured, "message is nil")
+			if e := events.only(t); e.Reason != "misconfigured" || e.Status != 500 || e.LetThrough {
+				t.Errorf("event %+v", e)
+			}
 		})
 	}
 }
