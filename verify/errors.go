@@ -115,6 +115,9 @@ func (e *Error) Error() string {
 
 // Unwrap gives the verdict and the causes to errors.Is and errors.As.
 func (e *Error) Unwrap() []error {
+	if e == nil {
+		return nil
+	}
 	errs := []error{e.verdict()}
 	for _, a := range e.Attempts {
 		if a.Cause != nil {
@@ -176,20 +179,43 @@ func (a Attempt) kind() *kind {
 	return ErrInternal.(*kind)
 }
 
-// asError turns whatever a scheme returned into a refusal.
+// asError turns whatever a scheme returned into a refusal. Of several verdicts in
+// a tree of errors one that stops wins: an outage must not pass for a missing
+// credential.
 func asError(scheme string, err error) *Error {
-	var e *Error
-	var k *kind
-	switch {
-	case errors.As(err, &e):
-		if e != nil && len(e.Attempts) > 0 {
-			return e
+	if e, ok := err.(*Error); ok { // as it should be
+		if e == nil || len(e.Attempts) == 0 {
+			return refuse(scheme, ErrInternal, "an Error without an attempt")
 		}
-		return refuse(scheme, ErrInternal, "an Error without an attempt")
-	case errors.As(err, &k):
-		return &Error{Attempts: []Attempt{{Scheme: scheme, Err: k, Cause: err}}}
+		return e
 	}
-	return &Error{Attempts: []Attempt{{Scheme: scheme, Err: ErrInternal, Detail: "unknown error", Cause: err}}}
+	var e *Error
+	wrapped := errors.As(err, &e) && e != nil && len(e.Attempts) > 0
+	verdicts := kindsIn(err)
+	if wrapped && len(verdicts) == 1 {
+		return e
+	}
+	switch len(verdicts) {
+	case 0:
+		return &Error{Attempts: []Attempt{{Scheme: scheme, Err: ErrInternal, Detail: "unknown error", Cause: err}}}
+	case 1:
+		return &Error{Attempts: []Attempt{{Scheme: scheme, Err: verdicts[0], Cause: err}}}
+	}
+	// No Cause: a refusal is of one kind, for errors.Is too.
+	return refuse(scheme, verdicts[0], "several reasons at once")
+}
+
+// kindsIn lists the verdicts that err is, those that stop first.
+func kindsIn(err error) (found []*kind) {
+	for _, k := range []error{
+		ErrInternal, ErrMisconfigured, ErrUnavailable, ErrBodyConsumed, ErrTooLarge, ErrBodyUnreadable,
+		ErrScope, ErrInactive, ErrMismatch, ErrStale, ErrMalformed, ErrMissing,
+	} {
+		if errors.Is(err, k) {
+			found = append(found, k.(*kind))
+		}
+	}
+	return found
 }
 
 // Refusal gives the *Error in err, as Check returned it. Anything else but nil
@@ -229,6 +255,9 @@ func (e *ConfigError) Error() string { return "verify: " + e.Field + ": " + e.Pr
 func within(field string, err error) error {
 	var e *ConfigError
 	if errors.As(err, &e) {
+		if e == nil {
+			return &ConfigError{Field: field, Problem: "failed without saying why"}
+		}
 		if e.Field != "" {
 			field += "." + e.Field
 		}

@@ -9,7 +9,8 @@ import (
 )
 
 // Message is what a scheme may see of a request. Schemes must not change it.
-// One message is for one check at a time.
+// One message is for one check at a time, and for verifiers with one MaxBody:
+// what a check found of the body stays with it.
 type Message struct {
 	// Method is the request method, as on the request line.
 	Method string
@@ -27,8 +28,9 @@ type Message struct {
 	// timestamps are judged by it.
 	ReceivedAt time.Time
 
-	body body
-	now  time.Time
+	body   body
+	now    time.Time
+	merged map[string]bool // headers that came under several spellings, in unknown order
 }
 
 // NewMessage describes a request that did not come as an *http.Request: a
@@ -40,6 +42,12 @@ func NewMessage(method, target string, header http.Header, payload []byte) *Mess
 	m := &Message{Method: method, Target: target, Header: make(http.Header, len(header))}
 	for name, values := range header {
 		name = textproto.CanonicalMIMEHeaderKey(name)
+		if len(m.Header[name]) > 0 {
+			if m.merged == nil {
+				m.merged = map[string]bool{}
+			}
+			m.merged[name] = true
+		}
 		for _, v := range values {
 			m.Header[name] = append(m.Header[name], textproto.TrimString(v))
 		}

@@ -45,7 +45,7 @@ func (e Event) Level() slog.Level {
 }
 
 // LogValue is a group: scheme, key_id, reason, elapsed, body_bytes, and for
-// refusals status and detail.
+// refusals status, detail and let_through.
 func (e Event) LogValue() slog.Value {
 	attrs := make([]slog.Attr, 0, 8)
 	attrs = append(attrs,

@@ -52,9 +52,9 @@ type Env struct {
 // StrictAnyOf for one that refuses bad credentials beside good ones.
 func AnyOf(schemes ...Scheme) Scheme { return anyOf{name: "AnyOf", schemes: slices.Clone(schemes)} }
 
-// StrictAnyOf is AnyOf for senders that send one credential at a time: every
-// scheme is asked, and the request is accepted only if one accepts and all
-// others find their credential missing. A wrong signature beside a right token
+// StrictAnyOf is AnyOf without tolerance for bad credentials: every scheme is
+// asked, and the request is accepted only if at least one accepts and all that
+// do not find their credential missing. A wrong signature beside a right token
 // is then a refusal, whatever the order.
 func StrictAnyOf(schemes ...Scheme) Scheme {
 	return anyOf{name: "StrictAnyOf", schemes: slices.Clone(schemes), strict: true}

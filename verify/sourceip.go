@@ -94,6 +94,9 @@ func peerAddr(text string) (netip.Addr, bool) {
 // forwarded walks X-Forwarded-For from its end, where the nearest proxy wrote,
 // to the first address that is not a proxy of ours.
 func (a *sourceIPAuth) forwarded(m *Message) (netip.Addr, *Error) {
+	if m.merged["X-Forwarded-For"] {
+		return netip.Addr{}, refuse(a.name, ErrMalformed, "X-Forwarded-For came under several spellings, in unknown order")
+	}
 	list := strings.Join(m.Header["X-Forwarded-For"], ",")
 	for list != "" {
 		var last string

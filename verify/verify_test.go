@@ -200,51 +200,6 @@ func TestZeroVerifier(t *testing.T) {
 	}
 }
 
-// noCredential are the ways of not sending one, none of which may equal anything
-// that was configured.
-var noCredential = []struct {
-	name  string
-	apply func(http.Header, string)
-}{
-	{"absent", func(h http.Header, name string) { h.Del(name) }},
-	{"empty", func(h http.Header, name string) { h.Set(name, "") }},
-	{"nil list", func(h http.Header, name string) { h[name] = nil }},
-	{"Bearer", func(h http.Header, name string) { h.Set(name, "Bearer") }},
-	{"Bearer and a space", func(h http.Header, name string) { h.Set(name, "Bearer ") }},
-}
-
-func TestNoCredential(t *testing.T) {
-	vapiSecret := verify.VapiSecret(verify.Static(goodToken))
-	vapiHeader := []string{"X-Vapi-Secret", goodToken}
-	bearerHeader := []string{"Authorization", "Bearer " + goodToken}
-	for _, tt := range []struct {
-		name   string
-		scheme verify.Scheme
-		header []string
-	}{
-		{"Bearer", goodBearer(), bearerHeader},
-		{"bare Bearer", verify.Bearer{Tokens: verify.Static(goodToken), Bare: true}, []string{"Authorization", goodToken}},
-		{"VapiSecret", vapiSecret, vapiHeader},
-		{"AnyOf", verify.AnyOf(goodBearer(), vapiSecret), vapiHeader},
-		{"StrictAnyOf", verify.StrictAnyOf(vapiSecret, goodBearer()), bearerHeader},
-		{"AllOf", verify.AllOf(goodBearer(), accepting("other")), bearerHeader},
-		{"HMAC beside it", verify.AnyOf(defaultHMAC(), vapiSecret), vapiHeader},
-	} {
-		v := build(t, tt.scheme)
-		for _, none := range noCredential {
-			t.Run("V03 V04 "+tt.name+", "+none.name, func(t *testing.T) {
-				r := post("{}", tt.header...)
-				accept(t, v, r)
-				none.apply(r.Header, tt.header[0])
-				res, err := v.Check(r)
-				if err == nil || res != nil || verify.Refusal(err).StatusCode() != http.StatusUnauthorized {
-					t.Errorf("result %+v, error %v", res, err)
-				}
-			})
-		}
-	}
-}
-
 func TestVerifierConcurrently(t *testing.T) {
 	v := build(t, verify.AnyOf(defaultHMAC(), goodBearer()))
 	var all sync.WaitGroup
