@@ -50,6 +50,16 @@ var (
 	// secret is valid, or a service that decides does not answer. 503 with
 	// Retry-After, so that the sender tries again.
 	ErrUnavailable error = &kind{reason: "unavailable", text: "verification unavailable", status: http.StatusServiceUnavailable, stops: true}
+	// ErrDuplicate: a copy of a delivery that is finished. 409, or what
+	// Replay.Duplicate says.
+	ErrDuplicate error = &kind{reason: "duplicate", text: "delivery is a duplicate", status: http.StatusConflict, stops: true}
+	// ErrInFlight: a copy of a delivery that is being handled, and may still
+	// fail. 503 with Retry-After.
+	ErrInFlight error = &kind{reason: "in_flight", text: "delivery is in flight", status: http.StatusServiceUnavailable, stops: true}
+	// ErrConflict: a signed message id that was used for another content. 409.
+	ErrConflict error = &kind{reason: "conflict", text: "message id used for other content", status: http.StatusConflict, stops: true}
+	// ErrAttempts: a delivery that failed Replay.MaxAttempts times. 429.
+	ErrAttempts error = &kind{reason: "attempts", text: "too many attempts", status: http.StatusTooManyRequests, stops: true}
 	// ErrMisconfigured: the verifier cannot verify, such as the zero Verifier. 500.
 	ErrMisconfigured error = &kind{reason: "misconfigured", text: "verifier misconfigured", status: http.StatusInternalServerError, stops: true}
 	// ErrInternal: a scheme panicked, or gave neither a result nor a known
@@ -71,6 +81,12 @@ type Error struct {
 	// RetryAfter is when the sender may try again, for refusals with status
 	// 503; 0 means 30 seconds.
 	RetryAfter time.Duration
+	// Result says who vouched for a request that is genuine and refused all the
+	// same, as a copy; otherwise nil.
+	Result *Result
+	// Answer is what the sender of a copy is to be answered in place of the
+	// refusal, by Replay.Duplicate; otherwise nil.
+	Answer *Answer
 }
 
 // Attempt says why one scheme refused.
@@ -127,8 +143,13 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// StatusCode is the HTTP status for this refusal.
-func (e *Error) StatusCode() int { return e.verdict().status }
+// StatusCode is the HTTP status for this refusal, or that of its Answer.
+func (e *Error) StatusCode() int {
+	if e.Answer != nil {
+		return e.Answer.Status
+	}
+	return e.verdict().status
+}
 
 // Retry is the value of the Retry-After header in whole seconds (RFC 9110
 // §10.2.3), or "" for refusals other than 503.
@@ -209,6 +230,7 @@ func asError(scheme string, err error) *Error {
 func kindsIn(err error) (found []*kind) {
 	for _, k := range []error{
 		ErrInternal, ErrMisconfigured, ErrUnavailable, ErrBodyConsumed, ErrTooLarge, ErrBodyUnreadable,
+		ErrInFlight, ErrAttempts, ErrConflict, ErrDuplicate,
 		ErrScope, ErrInactive, ErrMismatch, ErrStale, ErrMalformed, ErrMissing,
 	} {
 		if errors.Is(err, k) {
@@ -229,8 +251,8 @@ func Refusal(err error) *Error {
 
 // Reason is a short word for metrics and logs, out of a closed list: ok,
 // missing, malformed, stale, mismatch, inactive, scope, too_large,
-// body_consumed, body_unreadable, unavailable, misconfigured, internal. A nil
-// error is "ok".
+// body_consumed, body_unreadable, duplicate, in_flight, conflict, attempts,
+// unavailable, misconfigured, internal. A nil error is "ok".
 func Reason(err error) string {
 	if err == nil {
 		return "ok"

@@ -108,5 +108,6 @@ func refused(t testing.TB, res *verify.Result, err error, reason error, detail s
 var reasons = []error{
 	verify.ErrMissing, verify.ErrMalformed, verify.ErrStale, verify.ErrMismatch, verify.ErrInactive, verify.ErrScope,
 	verify.ErrTooLarge, verify.ErrBodyConsumed, verify.ErrBodyUnreadable,
+	verify.ErrDuplicate, verify.ErrInFlight, verify.ErrConflict, verify.ErrAttempts,
 	verify.ErrUnavailable, verify.ErrMisconfigured, verify.ErrInternal,
 }

@@ -108,7 +108,7 @@ func (h HMAC) Build(env Env) (Authenticator, error) {
 }
 
 func (h HMAC) build(env Env) (*hmacAuth, error) {
-	a := &hmacAuth{encoding: h.Encoding, unit: h.TimestampUnit, prefix: h.SignaturePrefix, list: h.MultiSignature}
+	a := &hmacAuth{encoding: h.Encoding, unit: h.TimestampUnit, prefix: h.SignaturePrefix, list: h.MultiSignature, replayKey: env.Key}
 	for _, step := range []func(*hmacAuth) error{h.buildHeaders, h.buildWindow, h.buildPayload, h.buildURL} {
 		if err := step(a); err != nil {
 			return nil, err

@@ -2,8 +2,12 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/webhookauth/webhookauth/replay"
 )
 
 // maxMessageID is the longest message id, in bytes.
@@ -25,6 +29,15 @@ type hmacAuth struct {
 	withoutQuery    bool
 	size            int // of a MAC, in bytes
 	keys            *prepared[*macKey]
+	replayKey       func(signed ...string) replay.Key // nil: results need no Identity
+}
+
+// Window implements Identifier.
+func (a *hmacAuth) Window() Window {
+	if !a.payload.has(timestampToken) {
+		return Window{}
+	}
+	return Window{Past: a.window.past, Future: a.window.future}
 }
 
 // Authenticate implements Authenticator. Signature, timestamp and message id are
@@ -79,13 +92,17 @@ func (a *hmacAuth) match(m *Message, sigs *signatures, v *values, res *Result) (
 	if err != nil {
 		return nil, noSecret(a.name, err)
 	}
+	var found func(mac []byte)
+	if a.replayKey != nil {
+		found = func(mac []byte) { res.Identity = a.identity(v, mac, res.SignedAt) }
+	}
 	valid := 0
 	for _, key := range keys {
 		if !key.secret.ValidAt(now) {
 			continue
 		}
 		valid++
-		if key.verify(a.payload, v, sigs) {
+		if key.verify(a.payload, v, sigs, found) {
 			res.KeyID = key.secret.ID
 			return res, nil
 		}
@@ -94,6 +111,28 @@ func (a *hmacAuth) match(m *Message, sigs *signatures, v *values, res *Result) (
 		return nil, noSecret(a.name, nil)
 	}
 	return nil, refuse(a.name, ErrMismatch, fmt.Sprintf("no signature in %s fits the body of %d bytes", a.signatureHeader, len(v.body)))
+}
+
+// identity is made of the message id where one is signed, for a retry repeats it
+// under a new time; else of the MAC; and where several signatures may come, of
+// which one can be cut off, of the signed content.
+func (a *hmacAuth) identity(v *values, mac []byte, signed time.Time) *Identity {
+	id := &Identity{}
+	switch {
+	case a.payload.has(messageIDToken):
+		id.Key = a.replayKey("id", v.messageID)
+		id.Fingerprint = replay.Fingerprint(v.body)
+	case !a.list:
+		id.Key = a.replayKey("mac", string(mac))
+	default:
+		h := sha256.New()
+		a.payload.write(h, v, nil)
+		id.Key = a.replayKey("content", string(h.Sum(nil)))
+	}
+	if !signed.IsZero() {
+		id.Expires = signed.Add(a.window.past)
+	}
+	return id
 }
 
 func (a *hmacAuth) messageID(m *Message) (string, *Error) {

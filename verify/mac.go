@@ -143,12 +143,18 @@ func newMACKey(s Secret, newHash func() hash.Hash, key []byte) *macKey {
 	return k
 }
 
-// verify computes the MAC over the payload and looks for it among the signatures.
-func (k *macKey) verify(p payload, v *values, sigs *signatures) bool {
+// verify computes the MAC over the payload and looks for it among the
+// signatures. Where it is there and the message has a replay key, that is made
+// of it.
+func (k *macKey) verify(p payload, v *values, sigs *signatures, key func(mac []byte)) bool {
 	st := k.states.Get().(*macState)
 	st.mac.Reset()
 	st.scratch = p.write(st.mac, v, st.scratch)
-	ok := sigs.any(st.mac.Sum(st.sum[:0]))
+	sum := st.mac.Sum(st.sum[:0])
+	ok := sigs.any(sum)
+	if ok && key != nil {
+		key(sum)
+	}
 	clear(st.sum[:])
 	if cap(st.scratch) <= maxScratch {
 		k.states.Put(st)

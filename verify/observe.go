@@ -12,7 +12,8 @@ type Event struct {
 	// Scheme is the scheme that accepted, or whose refusal decided; "body" if
 	// the body itself was refused, whatever the scheme.
 	Scheme string
-	// KeyID is the id of the secret that matched; "" for a refusal.
+	// KeyID is the id of the secret that matched; "" for a refusal, unless of a
+	// copy, for which somebody vouched.
 	KeyID string
 	// Reason is "ok" or the refusal's word, as from the function Reason.
 	Reason string
@@ -25,35 +26,50 @@ type Event struct {
 	// and a ContentLength of -1 means that the body was empty, or that something
 	// in front of the verifier had read it.
 	BodyBytes, ContentLength int64
+	// Attempt, Age and Degraded are as in Result.
+	Attempt  int
+	Age      time.Duration
+	Degraded bool
 	// LetThrough marks a refusal that Config.ReportOnly did not enforce.
 	LetThrough bool
 	// Err is the refusal, an *Error with every attempt; nil if accepted.
 	Err error
 }
 
-// Level is a suggestion for logs: Debug for accepted requests, Error for what
-// the receiver must mend (status 500 and 503), Info for other refusals, of which
-// a public endpoint sees many.
+// Level is a suggestion for logs: Debug for accepted requests, Warn for those
+// that the shared replay store does not know of and for a message id used twice,
+// Error for what the receiver must mend (status 500 and 503), Info for other
+// refusals, of which a public endpoint sees many, and for copies.
 func (e Event) Level() slog.Level {
 	switch {
+	case e.Degraded || e.Reason == "conflict":
+		return slog.LevelWarn
 	case e.Err == nil:
 		return slog.LevelDebug
+	case e.Reason == "in_flight":
+		return slog.LevelInfo
 	case e.Status >= 500:
 		return slog.LevelError
 	}
 	return slog.LevelInfo
 }
 
-// LogValue is a group: scheme, key_id, reason, elapsed, body_bytes, and for
-// refusals status, detail and let_through.
+// LogValue is a group: scheme, key_id, reason, elapsed, body_bytes, attempt from
+// the second on, degraded if so, and for refusals status, detail and let_through.
 func (e Event) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 8)
+	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs,
 		slog.String("scheme", e.Scheme),
 		slog.String("key_id", e.KeyID),
 		slog.String("reason", e.Reason),
 		slog.Duration("elapsed", e.Elapsed),
 		slog.Int64("body_bytes", e.BodyBytes))
+	if e.Attempt > 1 {
+		attrs = append(attrs, slog.Int("attempt", e.Attempt))
+	}
+	if e.Degraded {
+		attrs = append(attrs, slog.Bool("degraded", true))
+	}
 	if e.Err != nil {
 		attrs = append(attrs,
 			slog.Int("status", e.Status),

@@ -149,7 +149,7 @@ func TestPooledState(t *testing.T) {
 	key := newMACKey(NewSecret("id", "key"), sha256.New, []byte("key"))
 	for _, length := range []int{10, maxScratch, 1 << 20} {
 		for range 10 {
-			key.verify(p, &values{url: strings.Repeat("u", length)}, &signatures{size: sha256.Size})
+			key.verify(p, &values{url: strings.Repeat("u", length)}, &signatures{size: sha256.Size}, nil)
 			st := key.states.Get().(*macState)
 			if cap(st.scratch) > maxScratch || st.sum != [maxMAC]byte{} {
 				t.Fatalf("after a URL of %d bytes: a buffer of %d, sum %x", length, cap(st.scratch), st.sum)

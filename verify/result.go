@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/webhookauth/webhookauth/replay"
 )
 
 // Result says who vouched for a request. It is a plain value that outlives the
@@ -21,10 +23,44 @@ type Result struct {
 	// MessageID is the message's unique id, if the scheme signs one. An id
 	// that is not signed is not here.
 	MessageID string
+	// Identity is what makes the message unique among those of the verifier, if
+	// the scheme signs it and a replay guard is configured; otherwise nil.
+	Identity *Identity
+	// Claim is this request's claim to run the message, if it was made; its
+	// Owner is a fencing token. sqlstore.ClaimTx takes it.
+	Claim replay.Claim
+	// Attempt counts the claims that this message was granted, this one
+	// included, as far as the store remembers: 2 and more after a handler failed.
+	// It is 0 without a claim.
+	Attempt int
+	// Duplicate marks a copy of a delivery that is finished, or in flight. Only
+	// a refusal's result, and one let through by Config.ReportOnly, is one.
+	Duplicate bool
+	// Age is how long before the check the message was signed; 0 without
+	// SignedAt, negative for one that a sender's fast clock signed.
+	Age time.Duration
+	// Degraded marks a claim that the shared replay store does not know of. See
+	// replay.Tiered.
+	Degraded bool
 	// Refused is nil for an accepted request. Under Config.ReportOnly it says
-	// why a request that was let through would have been refused; nothing else
-	// of such a result is then set, and nobody vouches for the request.
+	// why a request that was let through would have been refused; unless it is a
+	// copy, nothing else of such a result is set, and nobody vouches for the
+	// request.
 	Refused error
+
+	hold *replay.Hold // of Claim, until it is settled
+}
+
+// Identity is what makes a message unique: nothing that a stranger can vary.
+type Identity struct {
+	// Key is from Env.Key, over signed material alone, never over header text.
+	Key replay.Key
+	// Fingerprint is of the content, if Key does not cover it; see
+	// replay.Fingerprint.
+	Fingerprint uint64
+	// Expires is the last moment at which the scheme accepts the message; zero
+	// if it signs no time.
+	Expires time.Time
 }
 
 // LogValue is a group of the fields that are set.
@@ -38,6 +74,12 @@ func (r *Result) LogValue() slog.Value {
 	}
 	if r.MessageID != "" {
 		attrs = append(attrs, slog.String("message_id", r.MessageID))
+	}
+	if r.Attempt > 1 {
+		attrs = append(attrs, slog.Int("attempt", r.Attempt))
+	}
+	if r.Degraded {
+		attrs = append(attrs, slog.Bool("degraded", true))
 	}
 	if r.Refused != nil {
 		attrs = append(attrs, slog.String("refused", Reason(r.Refused)))
@@ -59,6 +101,9 @@ func (r *Result) merge(other *Result) {
 	}
 	if r.MessageID == "" {
 		r.MessageID = other.MessageID
+	}
+	if r.Identity == nil {
+		r.Identity = other.Identity
 	}
 }
 

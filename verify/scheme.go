@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/webhookauth/webhookauth/replay"
 )
 
 // Scheme is the configuration of one way to authenticate a request: Bearer,
@@ -33,10 +35,24 @@ type Challenger interface {
 	Challenge(error) []string
 }
 
+// Identifier is what an Authenticator implements besides, if its results have an
+// Identity whenever Env.Key is set.
+type Identifier interface {
+	// Window tells between which ages a message is accepted.
+	Window() Window
+}
+
+// Window is how far the signed time of an accepted message may lie in the past
+// and in the future. The zero Window means that no time is signed.
+type Window struct{ Past, Future time.Duration }
+
 // Env is what New hands to every scheme it builds.
 type Env struct {
 	// Now is the verifier's clock, never nil.
 	Now func() time.Time
+	// Key derives a replay key from what a sender signed, within the verifier's
+	// scope; nil if there is no replay guard, and results need no Identity.
+	Key func(signed ...string) replay.Key
 }
 
 // AnyOf accepts a request that at least one of the schemes accepts; they are

@@ -99,7 +99,7 @@ func f(secret, presented string, mac []byte, digest, other [32]byte, s state, kn
 // functions, and counts the calls of subtle.ConstantTimeCompare.
 func secretComparisons(t *testing.T, fset *token.FileSet, files []*ast.File) (found []string, compared int) {
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
-	config := types.Config{Importer: importer.ForCompiler(fset, "gc", nil)}
+	config := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
 	if _, err := config.Check("p", fset, files, info); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,8 @@ type Config struct {
 	// refused and a body of undeclared length ends for the handler in an
 	// *http.MaxBytesError. Raise it for long end-of-call reports.
 	MaxBody int64
+	// Replay, if its Store is set, lets each delivery through once.
+	Replay Replay
 	// Observe, if set, is called once for every decision, in the request's
 	// goroutine, before the handler runs. It must be quick and safe for
 	// concurrent use.
@@ -40,6 +42,7 @@ type Config struct {
 // one, refuses every request with ErrMisconfigured.
 type Verifier struct {
 	auth       Authenticator
+	guard      *guard // nil: no replay guard
 	maxBody    int64
 	observe    func(context.Context, Event)
 	reportOnly bool
@@ -60,9 +63,22 @@ func New(cfg Config) (*Verifier, error) {
 		return nil, &ConfigError{Field: "Config.MaxBody", Problem: "is negative"}
 	}
 	v.maxBody = min(v.maxBody, math.MaxInt64-1) // one byte more is read, to know that there is more
-	auth, err := build(Env{Now: v.now}, cfg.Accept)
+	env := Env{Now: v.now}
+	var err error
+	if v.guard, err = buildReplay(cfg.Replay, v.now); err != nil {
+		return nil, within("Config.Replay", err)
+	}
+	if v.guard != nil {
+		env.Key = v.guard.key
+	}
+	auth, err := build(env, cfg.Accept)
 	if err != nil {
 		return nil, within("Config.Accept", err)
+	}
+	if v.guard != nil {
+		if err := v.guard.fit(auth); err != nil {
+			return nil, within("Config.Replay", err)
+		}
 	}
 	v.auth = auth
 	if v.reportOnly {
@@ -113,9 +129,17 @@ func (v *Verifier) check(ctx context.Context, m *Message) (*Result, error) {
 	if refused == nil && m.body.overDeclared() {
 		res, refused = nil, errTooLarge(nil)
 	}
+	if refused == nil && v.guard != nil {
+		claimed := *res // a scheme may give out one result many times
+		res = &claimed
+		refused = v.claim(ctx, m, res)
+	}
 	v.report(ctx, m, res, refused, v.reportOnly)
 	switch {
 	case refused == nil:
+		return res, nil
+	case v.reportOnly && refused.Result != nil:
+		res.Refused = refused
 		return res, nil
 	case v.reportOnly:
 		return &Result{Refused: refused}, nil
@@ -134,12 +158,15 @@ func (v *Verifier) report(ctx context.Context, m *Message, res *Result, refused 
 		BodyBytes:     int64(len(m.body.buf)),
 		ContentLength: m.body.length,
 	}
-	if refused == nil {
-		e.Scheme, e.KeyID = res.Scheme, res.KeyID
-	} else {
+	if refused != nil {
 		a := refused.deciding()
-		e.Scheme, e.Reason, e.Status = a.Scheme, a.kind().reason, a.kind().status
+		e.Scheme, e.Reason, e.Status = a.Scheme, a.kind().reason, refused.StatusCode()
 		e.Err, e.LetThrough = refused, letThrough
+		res = refused.Result
+	}
+	if res != nil {
+		e.Scheme, e.KeyID = res.Scheme, res.KeyID
+		e.Attempt, e.Age, e.Degraded = res.Attempt, res.Age, res.Degraded
 	}
 	v.observe(ctx, e)
 }
