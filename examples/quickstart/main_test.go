@@ -14,13 +14,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/webhookauth/webhookauth/replay"
 	"github.com/webhookauth/webhookauth/verify"
 )
 
+func memory() replay.Store { return replay.NewMemory(replay.MemoryConfig{}) }
+
 func TestOnce(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), &out, false, "127.0.0.1:0", true))
-	require.Contains(t, out.String(), "\n32 requests, 32 as expected, 0 not\n")
+	require.NoError(t, run(t.Context(), &out, false, memory(), "127.0.0.1:0", true))
+	require.Contains(t, out.String(), "\n46 requests, 46 as expected, 0 not\n")
 	require.NotContains(t, out.String(), "\x1b", "colours without a terminal")
 	require.NotContains(t, out.String(), "curl")
 }
@@ -30,7 +33,7 @@ func TestServe(t *testing.T) {
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, w, true, "127.0.0.1:0", false)
+		err := run(ctx, w, true, memory(), "127.0.0.1:0", false)
 		w.Close()
 		ended <- err
 	}()
@@ -46,7 +49,7 @@ func TestServe(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, base)
-	require.Equal(t, 32, coloured)
+	require.Equal(t, 46, coloured)
 
 	answered := make(chan int, 1)
 	go func() {
@@ -65,10 +68,38 @@ func TestServe(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+// Copies do not run the handler, and get what their route says.
+func TestCopies(t *testing.T) {
+	creds, journal := newCredentials(), newJournal()
+	handler, err := routes(creds, memory(), journal)
+	require.NoError(t, err)
+	server := httptest.NewServer(journal.label(handler))
+	defer server.Close()
+	outcomes, err := play(t.Context(), server.URL, copies(creds), journal)
+	require.NoError(t, err)
+	bodies := map[string][]string{}
+	for _, o := range outcomes {
+		require.True(t, o.expected(), "%s, %s: %d %s", o.route, o.sent, o.gotStatus, o.event.Reason)
+		bodies[o.route] = append(bodies[o.route], o.gotBody)
+	}
+	require.EqualValues(t, 5, journal.runs.Load())
+	require.Equal(t, []string{"{\"results\":[],\"run\":4}\n", ""}, bodies["/acknowledge"])
+	require.Equal(t, []string{"{\"results\":[],\"run\":5}\n", "{\"results\":[],\"run\":5}\n"}, bodies["/repeat"])
+}
+
+func TestStores(t *testing.T) {
+	nothing := func(replay.Store) error { return nil }
+	require.NoError(t, withStore(t.Context(), "", "", nothing))
+	require.ErrorContains(t, withStore(t.Context(), "redis://127.0.0.1", "postgres://127.0.0.1", nothing), "exclude")
+	require.Error(t, withStore(t.Context(), "no URL", "", nothing))
+	require.Error(t, withStore(t.Context(), "redis://127.0.0.1:1", "", nothing))
+	require.Error(t, withStore(t.Context(), "", "postgres://127.0.0.1:1/none", nothing))
+}
+
 func TestAddressInUse(t *testing.T) {
 	busy := httptest.NewServer(http.NotFoundHandler())
 	defer busy.Close()
-	err := run(t.Context(), io.Discard, false, busy.Listener.Addr().String(), true)
+	err := run(t.Context(), io.Discard, false, memory(), busy.Listener.Addr().String(), true)
 	require.ErrorContains(t, err, "-addr")
 }
 
@@ -85,7 +116,7 @@ func TestUnexpectedVerdicts(t *testing.T) {
 	require.NoError(t, err)
 	forged := 0
 	for _, s := range steps {
-		if s.status != http.StatusOK {
+		if s.status != http.StatusOK || s.reason != "ok" {
 			forged++
 		}
 	}
@@ -131,7 +162,7 @@ func TestCurlLines(t *testing.T) {
 		}
 	}
 	creds, journal := newCredentials(), newJournal()
-	handler, err := routes(creds, journal.observe)
+	handler, err := routes(creds, memory(), journal)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
 	defer server.Close()
@@ -143,5 +174,6 @@ func TestCurlLines(t *testing.T) {
 	require.True(t, ok)
 	out, err := exec.Command("sh", "-ec", "#"+lines).Output()
 	require.NoError(t, err)
-	require.Equal(t, 5, strings.Count(string(out), "HTTP/1.1 200 OK"), "%s", out)
+	require.Equal(t, 6, strings.Count(string(out), "HTTP/1.1 200 OK"), "%s", out)
+	require.Equal(t, 1, strings.Count(string(out), "HTTP/1.1 409 Conflict"), "%s", out)
 }

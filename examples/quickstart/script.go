@@ -1,34 +1,15 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"embed"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/webhookauth/webhookauth/verify"
 	"github.com/webhookauth/webhookauth/verify/verifytest"
 )
 
-//go:embed bodies
-var bodies embed.FS
-
-// message gives a sample body, byte for byte.
-func message(name string) []byte {
-	body, err := bodies.ReadFile("bodies/" + name + ".json")
-	if err != nil {
-		panic(err) // the names are in this file, the bodies in the binary
-	}
-	return body
-}
-
-// step is one request of the play.
-type step struct {
+// request is one request of the play.
+type request struct {
 	route   string
 	sent    string // what is sent, in words
 	message string // the message type, a file in bodies
@@ -38,10 +19,25 @@ type step struct {
 	reason  string
 }
 
+// step is a request and how it comes.
+type step struct {
+	request
+	how manner
+}
+
+// manner is how a step is sent, and how the handler takes it. The zero manner is
+// a new message to a handler that answers at once.
+type manner struct {
+	again     bool // the request before, as it was, once more
+	meanwhile bool // while the handler has the request before in hand
+	fails     bool // the handler's first attempt at the message fails
+}
+
 // outcome is what came of a step.
 type outcome struct {
 	step
 	gotStatus int
+	gotBody   string
 	event     verify.Event
 }
 
@@ -49,12 +45,21 @@ func (o outcome) expected() bool { return o.gotStatus == o.status && o.event.Rea
 
 // script is the play: what Vapi sends, and what others do.
 func script(c credentials) []step {
+	var steps []step
+	for _, r := range requests(c) {
+		steps = append(steps, step{request: r})
+	}
+	return append(steps, copies(c)...)
+}
+
+// requests are those that stand alone.
+func requests(c credentials) []request {
 	bearer := func(token string) verifytest.Signer { return verifytest.Bearer{Token: token} }
 	hmac := func(key string, shift time.Duration) verifytest.Signer {
 		return verifytest.HMAC{SecretKey: key, Now: func() time.Time { return time.Now().Add(shift) }}
 	}
 	const wrong = "guessed-by-somebody"
-	return []step{
+	return []request{
 		{"/bearer", "genuine", "assistant-request", bearer(c.token), nil, 200, "ok"},
 		{"/bearer", "old token of a rotation", "status-update", bearer(c.oldToken), nil, 200, "ok"},
 		{"/bearer", "wrong token", "status-update", bearer(wrong), nil, 401, "mismatch"},
@@ -93,99 +98,25 @@ func script(c credentials) []step {
 	}
 }
 
-// play sends every step and collects what came of it.
-func play(ctx context.Context, base string, steps []step, journal *journal) ([]outcome, error) {
-	client := &http.Client{Timeout: 10 * time.Second}
-	defer client.CloseIdleConnections()
-	outcomes := make([]outcome, len(steps))
-	for i, s := range steps {
-		label := strconv.Itoa(i)
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, base+s.route, nil)
-		if err != nil {
-			return nil, err
-		}
-		setBody(r, message(s.message))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set(labelHeader, label)
-		if err := s.signer.Sign(r); err != nil {
-			return nil, err
-		}
-		if s.spoil != nil {
-			s.spoil(r)
-		}
-		answer, err := client.Do(r)
-		if err != nil {
-			return nil, fmt.Errorf("%s, %s: %w", s.route, s.sent, err)
-		}
-		_, _ = io.Copy(io.Discard, answer.Body)
-		answer.Body.Close()
-		event, seen := journal.event(label)
-		if !seen {
-			return nil, fmt.Errorf("%s, %s: status %d, but no verdict was observed", s.route, s.sent, answer.StatusCode)
-		}
-		outcomes[i] = outcome{s, answer.StatusCode, event}
-	}
-	return outcomes, nil
-}
+// copies are deliveries that come more than once.
+func copies(c credentials) []step {
+	signer := verifytest.HMAC{SecretKey: c.key}
+	return []step{
+		{request{"/once", "genuine", "tool-calls", signer, nil, 200, "ok"}, manner{}},
+		{request{"/once", "its exact replay", "tool-calls", nil, nil, 409, "duplicate"}, manner{again: true}},
+		{request{"/once", "its replay, signature in upper case", "tool-calls", nil, upperCase, 409, "duplicate"}, manner{again: true}},
+		{request{"/once", "its replay, tampered", "tool-calls", nil, tampered, 401, "mismatch"}, manner{again: true}},
+		{request{"/once", "genuine, slow handler", "status-update", signer, nil, 200, "ok"}, manner{}},
+		{request{"/once", "its copy at the same time", "status-update", nil, nil, 503, "in_flight"}, manner{again: true, meanwhile: true}},
+		{request{"/once", "its copy afterwards", "status-update", nil, nil, 409, "duplicate"}, manner{again: true}},
+		{request{"/once", "genuine, handler fails", "transcript", signer, nil, 500, "ok"}, manner{fails: true}},
+		{request{"/once", "the sender's retry", "transcript", nil, nil, 200, "ok"}, manner{again: true, fails: true}},
+		{request{"/once", "one more copy", "transcript", nil, nil, 409, "duplicate"}, manner{again: true, fails: true}},
 
-func setBody(r *http.Request, body []byte) {
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
-}
+		{request{"/acknowledge", "genuine", "status-update", signer, nil, 200, "ok"}, manner{}},
+		{request{"/acknowledge", "its copy: 200, empty", "status-update", nil, nil, 200, "duplicate"}, manner{again: true}},
 
-func bodyOf(r *http.Request) []byte {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(err) // it is in memory
-	}
-	return body
-}
-
-func without(header string) func(*http.Request) {
-	return func(r *http.Request) { r.Header.Del(header) }
-}
-
-func twice(header string) func(*http.Request) {
-	return func(r *http.Request) { r.Header.Add(header, r.Header.Get(header)) }
-}
-
-// tampered changes one bit in the middle of the body.
-func tampered(r *http.Request) {
-	body := bodyOf(r)
-	body[len(body)/2] ^= 1
-	setBody(r, body)
-}
-
-// reserialised does what a JSON-parsing proxy or middleware does: the same
-// message in other bytes.
-func reserialised(r *http.Request) {
-	var message any
-	if err := json.Unmarshal(bodyOf(r), &message); err != nil {
-		panic(err) // the sample is JSON
-	}
-	body, err := json.Marshal(message)
-	if err != nil {
-		panic(err)
-	}
-	setBody(r, body)
-}
-
-// freshTime replaces the timestamp, which the signature covers.
-func freshTime(r *http.Request) {
-	r.Header.Set("X-Timestamp", strconv.FormatInt(time.Now().UnixMilli(), 10))
-}
-
-// enlarged sends a body over the default limit of 1 MiB, signed again where the
-// signature covers it.
-func enlarged(signer verifytest.Signer) func(*http.Request) {
-	return func(r *http.Request) {
-		setBody(r, bytes.Repeat(bodyOf(r), 1<<20/1000))
-		r.Header.Set("Expect", "100-continue") // as curl does: ask before sending it all
-		if signer == nil {
-			return
-		}
-		if err := signer.Sign(r); err != nil {
-			panic(err) // it signed the smaller body
-		}
+		{request{"/repeat", "genuine", "tool-calls", signer, nil, 200, "ok"}, manner{}},
+		{request{"/repeat", "its copy: the first answer", "tool-calls", nil, nil, 200, "duplicate"}, manner{again: true}},
 	}
 }
