@@ -44,7 +44,7 @@ func TestK25MemoryReturns(t *testing.T) {
 	runtime.KeepAlive(m)
 }
 
-// TestK25LittleTraffic: fewer claims than shards bring back most of the memory.
+// TestK25LittleTraffic: fewer claims than shards bring back two thirds of the memory.
 func TestK25LittleTraffic(t *testing.T) {
 	const keys, claims = 100_000, 400
 	var clock memoryClock
@@ -57,8 +57,8 @@ func TestK25LittleTraffic(t *testing.T) {
 		memoryDone(t, m, memoryClaim(keys+n))
 		clock.Advance(memoryGeneration / claims)
 	}
-	if left := m.Len() - claims; left > keys/2 {
-		t.Errorf("%d of %d expired keys are left after %d claims, want at most half", left, keys, claims)
+	if left := m.Len() - claims; left > keys/3 {
+		t.Errorf("%d of %d expired keys are left after %d claims, want at most a third", left, keys, claims)
 	}
 }
 

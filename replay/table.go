@@ -145,6 +145,7 @@ func (t *table) remove(seed maphash.Seed, gap int) {
 // A table that is mostly empty afterwards gets smaller.
 func (t *table) sweep(seed maphash.Seed, dead *[256]bool, gone func(Key)) {
 	if t.used == 0 {
+		*t = table{}
 		return
 	}
 	empty := 0

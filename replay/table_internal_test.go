@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -116,6 +118,29 @@ func TestShardTime(t *testing.T) {
 			t.Errorf("at %v: %v", now, s.now)
 		}
 		s.mu.Unlock()
+	}
+}
+
+// TestTake lets goroutines fight for the last places.
+func TestTake(t *testing.T) {
+	const most, goroutines = 2_000_000, 4
+	var counter, taken atomic.Int64
+	start := make(chan struct{})
+	var all sync.WaitGroup
+	for range goroutines {
+		all.Go(func() {
+			<-start
+			own := int64(0)
+			for take(&counter, 1, most) {
+				own++
+			}
+			taken.Add(own)
+		})
+	}
+	close(start)
+	all.Wait()
+	if taken.Load() != most || counter.Load() != most {
+		t.Errorf("%d places were taken and %d counted, want %d", taken.Load(), counter.Load(), most)
 	}
 }
 
