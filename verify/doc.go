@@ -38,18 +38,29 @@
 //	scope                                      403
 //	too_large                                  413
 //	body_unreadable                            400
-//	unavailable                                503, with Retry-After
+//	duplicate conflict                         409, or by Replay.Duplicate
+//	attempts                                   429
+//	in_flight unavailable                      503, with Retry-After
 //	body_consumed misconfigured internal       500
 //
 // Which of several faults a request is refused for is fixed: signature header,
-// timestamp, message id, form of the signature, body, signature.
+// timestamp, message id, form of the signature, body, signature, the time again
+// where there is a replay guard, and at last what the guard finds.
+//
+// # Each delivery once
+//
+// With [Config.Replay] a request that passed claims its message in a store
+// before the handler runs, and is settled by the handler's answer: a 2xx marks it
+// as done, anything else gives it back, so that the sender's retry is let in.
+// Copies never run the handler a second time. The adapters settle; whoever calls
+// Check calls Settle too. Package replay has the protocol and its limits.
 //
 // # What it does not do
 //
 // It does not decrypt, decode or validate the message, and leaves methods and
 // routes to the router. A signature with a timestamp bounds for how long a
-// captured request can be sent again; it does not stop that within the window. A
-// static token does not even bound it, and protects neither the body nor the
+// captured request can be sent again; within the window only Config.Replay stops
+// it. A static token does not even bound it, and protects neither the body nor the
 // rest of the request: that is TLS's part. Slow clients are the server's part:
 // set http.Server.ReadTimeout.
 package verify
