@@ -46,6 +46,50 @@ func TestHMACAllocations(t *testing.T) {
 	}
 }
 
+// TestReplayAllocations: a check under a guard, and the end of its claim. On top
+// of the check's own come the result and its identity, the hold with its timer,
+// the contexts that bound each answer of the store, and the store itself.
+func TestReplayAllocations(t *testing.T) {
+	timestamp := fmt.Sprint(now.UnixMilli())
+	list := verify.HMAC{Keys: verify.Static(hmacKey), MultiSignature: true}
+	for _, tt := range []struct {
+		name   string
+		scheme verify.HMAC
+		header func(n int, body string) http.Header
+		budget float64
+	}{
+		{"key of the MAC", defaultHMAC(), func(_ int, body string) http.Header {
+			return http.Header{"X-Signature": {hexMAC(timestamp + "." + body)}, "X-Timestamp": {timestamp}}
+		}, 22},
+		{"key of the id", standard(), func(n int, body string) http.Header {
+			return standardPost(fmt.Sprint("msg_", n), timestamp, body).Header
+		}, 23},
+		{"key of the content", list, func(_ int, body string) http.Header {
+			return http.Header{"X-Signature": {"v1," + hexMAC(timestamp+"."+body)}, "X-Timestamp": {timestamp}}
+		}, 26},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := guarded(t, tt.scheme, verify.Replay{})
+			messages := make([]*verify.Message, 201) // AllocsPerRun runs once more, to warm up
+			for n := range messages {
+				body := fmt.Sprintf("%8d%s", n, strings.Repeat("x", 1<<10))
+				messages[n] = verify.NewMessage(http.MethodPost, "/webhook", tt.header(n, body), []byte(body))
+			}
+			next := 0
+			allocations(t, tt.budget, func() (*verify.Result, error) {
+				res, err := v.CheckMessage(context.Background(), messages[next])
+				next++
+				if err == nil {
+					err = v.Settle(context.Background(), res, http.StatusOK)
+				}
+				return res, err
+			})
+			res, err := v.CheckMessage(context.Background(), messages[0])
+			refused(t, res, err, verify.ErrDuplicate, "")
+		})
+	}
+}
+
 func TestBearerAllocations(t *testing.T) {
 	v := build(t, verify.Bearer{Tokens: verify.Static("allocation-token")})
 	refuse(t, v, post("{}", "Authorization", "Bearer allocation-tokem"), verify.ErrMismatch, "another token")

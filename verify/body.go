@@ -124,6 +124,7 @@ func (b *body) restore(original io.ReadCloser, lift bool) io.ReadCloser {
 	case original == nil || original == http.NoBody:
 		return original
 	case b.done && b.err == nil:
+		b.whole.all = b.buf
 		b.whole.Reset(b.buf)
 		return &b.whole
 	case !b.done && lift:
@@ -149,10 +150,16 @@ func (b *body) restore(original io.ReadCloser, lift bool) io.ReadCloser {
 // readBody is a body that has been read: whole, in memory, and an io.Seeker for
 // handlers that want it again. Closing it does nothing; the server closes the
 // original itself.
-type readBody struct{ bytes.Reader }
+type readBody struct {
+	bytes.Reader
+	all []byte
+}
 
 // Close implements io.Closer.
 func (*readBody) Close() error { return nil }
+
+// Bytes is the whole body, for adapters of frameworks that cache it.
+func (b *readBody) Bytes() []byte { return b.all }
 
 // joinedBody is a body whose beginning was read.
 type joinedBody struct {

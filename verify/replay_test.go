@@ -1,15 +1,14 @@
 package verify_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"crypto/sha256"
-	"log/slog"
 
 	"github.com/webhookauth/webhookauth/replay"
 	"github.com/webhookauth/webhookauth/verify"
@@ -62,6 +61,16 @@ func TestR16Twice(t *testing.T) {
 		finish(t, v, defaultPost())
 		for _, signed := range [][2]string{{hmacStamp, hmacBody + " "}, {"1767225601", hmacBody}, {hmacStamp + "000", hmacBody}} {
 			finish(t, v, signedPost(signed[1], signed[0], hexMAC(signed[0]+"."+signed[1])))
+		}
+	})
+	t.Run("R16 another message is another, in a list too", func(t *testing.T) {
+		scheme := defaultHMAC()
+		scheme.MultiSignature = true
+		v := guarded(t, scheme, verify.Replay{})
+		for _, signed := range [][2]string{{hmacStamp, hmacBody}, {hmacStamp, hmacBody + " "}, {"1767225601", hmacBody}, {hmacStamp + "000", hmacBody}} {
+			r := func() *http.Request { return signedPost(signed[1], signed[0], "v1,"+hexMAC(signed[0]+"."+signed[1])) }
+			finish(t, v, r())
+			copied(t, v, r(), verify.ErrDuplicate)
 		}
 	})
 	t.Run("R16 a body signed ahead has a negative age", func(t *testing.T) {

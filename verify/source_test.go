@@ -51,7 +51,7 @@ func TestV06ComparisonsInOnePlace(t *testing.T) {
 		}
 		files = append(files, file)
 	}
-	found, compared := secretComparisons(t, fset, files)
+	found, compared := secretComparisons(t, fset, importer.ForCompiler(fset, "source", nil), files)
 	for _, f := range found {
 		t.Error(f)
 	}
@@ -88,7 +88,7 @@ func f(secret, presented string, mac []byte, digest, other [32]byte, s state, kn
 			if err != nil {
 				t.Fatal(err)
 			}
-			if found, _ := secretComparisons(t, fset, []*ast.File{file}); len(found) != 1 {
+			if found, _ := secretComparisons(t, fset, importer.Default(), []*ast.File{file}); len(found) != 1 {
 				t.Errorf("found %d comparisons, want 1: %v", len(found), found)
 			}
 		})
@@ -97,9 +97,9 @@ func f(secret, presented string, mac []byte, digest, other [32]byte, s state, kn
 
 // secretComparisons lists the comparisons of secret material outside the allowed
 // functions, and counts the calls of subtle.ConstantTimeCompare.
-func secretComparisons(t *testing.T, fset *token.FileSet, files []*ast.File) (found []string, compared int) {
+func secretComparisons(t *testing.T, fset *token.FileSet, imports types.Importer, files []*ast.File) (found []string, compared int) {
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
-	config := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
+	config := types.Config{Importer: imports}
 	if _, err := config.Check("p", fset, files, info); err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,9 @@ package verifyhttp
 
 import (
 	"net/http"
-	"strconv"
 
+	"github.com/webhookauth/webhookauth/adapters/internal/respond"
+	"github.com/webhookauth/webhookauth/adapters/internal/settle"
 	"github.com/webhookauth/webhookauth/verify"
 )
 
@@ -51,11 +52,14 @@ func WithConfig(v *verify.Verifier, cfg Config) func(http.Handler) http.Handler 
 			}
 			verified := r.WithContext(verify.NewContext(r.Context(), res))
 			r.Body = body // the server settles what was not read by its own type
-			if v.Settles(res) {
-				serveAndSettle(v, res, next, w, verified)
+			if !v.Settles(res) {
+				next.ServeHTTP(w, verified)
 				return
 			}
-			next.ServeHTTP(w, verified)
+			rec := settle.New(v, res, w.Header())
+			defer rec.Settle(r.Context())
+			next.ServeHTTP(rec.Wrap(w), verified)
+			rec.Returned(http.StatusOK) // if it wrote nothing
 		})
 	}
 }
@@ -66,36 +70,11 @@ func WithConfig(v *verify.Verifier, cfg Config) func(http.Handler) http.Handler 
 // that has an answer is given that.
 func Deny(v *verify.Verifier, w http.ResponseWriter, r *http.Request, err error) {
 	refusal := verify.Refusal(err)
-	h := w.Header()
-	if a := refusal.Answer; a != nil {
-		if a.ContentType != "" {
-			h.Set("Content-Type", a.ContentType)
-		}
-		write(w, a.Status, a.Body)
+	if refusal.Answer != nil {
+		respond.Answer(w, refusal.Answer)
 		return
 	}
-	for _, challenge := range v.Challenge(err) {
-		h.Add("WWW-Authenticate", challenge)
-	}
-	if after := refusal.Retry(); after != "" {
-		h.Set("Retry-After", after)
-	}
-	status := refusal.StatusCode()
-	if status == http.StatusRequestEntityTooLarge && r.ProtoMajor == 1 {
-		h.Set("Connection", "close") // the rest of the body is not worth receiving
-	}
-	h.Set("Content-Type", "application/problem+json")
-	write(w, status, refusal.Problem())
-}
-
-func write(w http.ResponseWriter, status int, body []byte) {
-	if status != http.StatusNoContent { // which has no length (RFC 9110 §8.6)
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	w.WriteHeader(status)
-	if len(body) > 0 {
-		_, _ = w.Write(body)
-	}
+	respond.Refusal(w, v, r, refusal)
 }
 
 func deny(cfg Config, v *verify.Verifier, w http.ResponseWriter, r *http.Request, err error) {
