@@ -174,6 +174,9 @@ func (a *bearerAuth) match(m *Message, presented string) (*Result, error) {
 	return &Result{Scheme: a.name, KeyID: matched.secret.ID}, nil
 }
 
+// String is the scheme's name.
+func (a *bearerAuth) String() string { return a.name }
+
 // Challenge implements Challenger. It is the same for every refusal: RFC 6750
 // §3.1 error codes would tell a prober which part of a guess was right.
 func (a *bearerAuth) Challenge(error) []string { return a.challenge }

@@ -14,7 +14,12 @@ import (
 const inFlightRetry = 5 * time.Second
 
 // claim claims an accepted message; a refusal means that its handler must not run.
-func (v *Verifier) claim(ctx context.Context, m *Message, res *Result) *Error {
+func (v *Verifier) claim(ctx context.Context, m *Message, res *Result) (refused *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = refuse(res.Scheme, ErrInternal, fmt.Sprintf("the replay guard: panic of type %T", p))
+		}
+	}()
 	g := v.guard
 	if !res.SignedAt.IsZero() {
 		res.Age = m.Time().Sub(res.SignedAt)
@@ -34,11 +39,11 @@ func (v *Verifier) claim(ctx context.Context, m *Message, res *Result) *Error {
 			}
 		}
 		if ready := g.started.Add(g.future); g.RestartGuard && res.SignedAt.Before(ready) {
-			refused := refuse(res.Scheme, ErrUnavailable, "signed before the verifier was made, or too soon after: RestartGuard")
+			refused = refuse(res.Scheme, ErrUnavailable, "signed before the verifier was made, or too soon after: RestartGuard")
 			refused.RetryAfter = ready.Sub(now)
 			return refused
 		}
-		keep = max(keep, id.Expires.Sub(now)+g.Margin)
+		keep = max(keep, sum(max(0, id.Expires.Sub(now)), g.Margin))
 	}
 	hold, out, err := g.claims.Claim(ctx, replay.Claim{Key: id.Key, Fingerprint: id.Fingerprint, Keep: keep})
 	if err != nil {
@@ -57,18 +62,13 @@ func (v *Verifier) claim(ctx context.Context, m *Message, res *Result) *Error {
 }
 
 // identify gives the identity that the scheme signed, or else that of Replay.Key.
-func (g *guard) identify(m *Message, res *Result) (id *Identity, refused *Error) {
+func (g *guard) identify(m *Message, res *Result) (*Identity, *Error) {
 	if res.Identity != nil {
 		return res.Identity, nil
 	}
 	if g.Key == nil {
 		return nil, refuse(res.Scheme, ErrMisconfigured, "the result has no identity to claim, though the scheme promised one")
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			id, refused = nil, refuse(res.Scheme, ErrInternal, fmt.Sprintf("Replay.Key: panic of type %T", p))
-		}
-	}()
 	text, err := g.Key(m, res)
 	switch {
 	case err != nil:

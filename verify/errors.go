@@ -82,7 +82,7 @@ type Error struct {
 	// 503; 0 means 30 seconds.
 	RetryAfter time.Duration
 	// Result says who vouched for a request that is genuine and refused all the
-	// same, as a copy; otherwise nil.
+	// same, as a copy or for its attempts; otherwise nil.
 	Result *Result
 	// Answer is what the sender of a copy is to be answered in place of the
 	// refusal, by Replay.Duplicate; otherwise nil.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"reflect"
 	"time"
 
@@ -31,6 +32,7 @@ const (
 const (
 	defaultMargin    = time.Minute
 	defaultMaxAnswer = 16 << 10
+	maxMaxAttempts   = 250 // replay.Memory counts a little further
 )
 
 // Replay lets each delivery through once. A request that is genuine and fresh
@@ -42,6 +44,10 @@ const (
 // The claim is made after everything else, so that forgeries and bodies that
 // arrive too late touch no store, and its key is made of signed material alone.
 // Whoever calls Check or CheckMessage must then call Settle; the adapters do.
+//
+// Under AnyOf the alternative that accepts names the message. A request that
+// carries credentials of two alternatives can be sent again without the first, and
+// is then another message: once for each.
 //
 // The zero Replay is off: a captured request is good again until its timestamp
 // is too old.
@@ -75,8 +81,9 @@ type Replay struct {
 	Margin time.Duration
 	// Horizon is for how long after its end a delivery is remembered at least, for
 	// senders that retry with a new timestamp and the same signed id. 0 means
-	// until the message is no longer accepted, which is required to be something
-	// else for schemes that sign no time.
+	// until the message is no longer accepted. Required for schemes that sign no
+	// time. For messages with a ReceivedAt, set it to the longest time that one
+	// waits: the end of acceptance counts from ReceivedAt.
 	Horizon time.Duration
 	// Key names the message for a scheme that signs no identity, such as Bearer:
 	// two requests with the same text are the same delivery. It is required with
@@ -85,8 +92,8 @@ type Replay struct {
 	// BodyKey is the body.
 	Key func(*Message, *Result) (string, error)
 	// MaxAttempts refuses a message with ErrAttempts once so many of its
-	// attempts were given back; 0 means never. It bounds what a message that
-	// always fails half-way can do.
+	// attempts were given back, 250 at most; 0 means never. It bounds what a
+	// message that always fails half-way can do.
 	MaxAttempts int
 	// RestartGuard refuses, with ErrUnavailable, messages signed so early that
 	// they may have been handled before this verifier was made: for a store in
@@ -121,6 +128,9 @@ type guard struct {
 
 // buildReplay validates the configuration but for what depends on the scheme.
 func buildReplay(r Replay, now func() time.Time) (*guard, error) {
+	if s := reflect.ValueOf(r.Store); s.Kind() == reflect.Pointer && s.IsNil() {
+		return nil, &ConfigError{Field: "Store", Problem: fmt.Sprintf("is a nil %T", r.Store)}
+	}
 	if r.Store == nil {
 		if !reflect.ValueOf(r).IsZero() {
 			return nil, &ConfigError{Field: "Store", Problem: "is nil, but other fields are set"}
@@ -138,8 +148,11 @@ func buildReplay(r Replay, now func() time.Time) (*guard, error) {
 		{"Margin", &r.Margin, defaultMargin},
 		{"Horizon", &r.Horizon, 0},
 	} {
-		if *f.value < 0 {
+		switch {
+		case *f.value < 0:
 			return nil, &ConfigError{Field: f.name, Problem: "is negative"}
+		case *f.value != 0 && *f.value < time.Millisecond:
+			return nil, &ConfigError{Field: f.name, Problem: fmt.Sprintf("is %v, under a millisecond: stores count in whole ones", *f.value)}
 		}
 		if *f.value == 0 {
 			*f.value = f.zero
@@ -157,6 +170,8 @@ func buildReplay(r Replay, now func() time.Time) (*guard, error) {
 		field, problem = "MaxAnswer", "is negative"
 	case r.MaxAttempts < 0:
 		field, problem = "MaxAttempts", "is negative"
+	case r.MaxAttempts > maxMaxAttempts:
+		field, problem = "MaxAttempts", "is over 250, which is further than every store counts"
 	case r.Scope == "" && limits.Shared:
 		field, problem = "Scope", "is required, the store is shared: name the endpoint, or two endpoints would take each other's deliveries for copies"
 	case r.Timeout >= r.Lease/3:
@@ -195,9 +210,9 @@ func (g *guard) fit(auth Authenticator) error {
 			continue
 		}
 		g.future = max(g.future, w.Future)
-		if keep := w.Past + w.Future + g.Margin; limit > 0 && keep > limit {
+		if keep := sum(w.Past, w.Future, g.Margin); limit > 0 && keep > limit {
 			return &ConfigError{Field: "Store", Problem: fmt.Sprintf(
-				"keeps keys for %v at most, but a message is accepted for %v and Margin: keys would lapse while it is fresh", limit, w.Past+w.Future)}
+				"keeps keys for %v at most, but a message is accepted for %v and Margin: keys would lapse while it is fresh", limit, sum(w.Past, w.Future))}
 		}
 	}
 	switch {
@@ -209,6 +224,15 @@ func (g *guard) fit(auth Authenticator) error {
 		return &ConfigError{Field: "Horizon", Problem: fmt.Sprintf("is %v, but the store keeps keys for %v at most", g.Horizon, limit)}
 	}
 	return nil
+}
+
+// sum adds durations of 0 and more, up to the greatest that there is: a tolerance
+// that is to mean "for ever" must not come round to none.
+func sum(durations ...time.Duration) (total time.Duration) {
+	for _, d := range durations {
+		total += min(d, math.MaxInt64-total)
+	}
+	return total
 }
 
 // windowsOf lists the windows of all identities that a scheme's results may have,
@@ -224,15 +248,20 @@ func windowsOf(auth Authenticator) (windows []Window, unsigned string) {
 			}
 		}
 		return windows, unsigned
-	case *allOfAuth: // one identity is enough, and the first is taken
+	case *allOfAuth: // one identity is enough, and the first that there is is taken
 		for _, conjunct := range a.group {
-			if windows, unsigned = windowsOf(conjunct); unsigned == "" {
+			var w []Window
+			w, unsigned = windowsOf(conjunct)
+			if windows = append(windows, w...); unsigned == "" {
 				break
 			}
 		}
 		return windows, unsigned
 	case Identifier:
 		return []Window{a.Window()}, ""
+	}
+	if s, ok := auth.(fmt.Stringer); ok {
+		return nil, s.String()
 	}
 	return nil, schemeName(auth)
 }

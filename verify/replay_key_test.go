@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -113,7 +114,7 @@ func TestReplayKey(t *testing.T) {
 		{"Error", func(*verify.Message, *verify.Result) (string, error) {
 			return "", &verify.Error{Attempts: []verify.Attempt{{Scheme: "key", Err: verify.ErrMissing, Detail: "no id"}}}
 		}, verify.ErrMissing, "key: credential missing (no id)", nil},
-		{"V08 panic", func(*verify.Message, *verify.Result) (string, error) { panic(cause) }, verify.ErrInternal, "Replay.Key: panic of type *errors.errorString", nil},
+		{"V08 panic", func(*verify.Message, *verify.Result) (string, error) { panic(cause) }, verify.ErrInternal, "the replay guard: panic of type *errors.errorString", nil},
 		{"body too large", verify.BodyKey, verify.ErrTooLarge, "body: body too large", nil},
 	} {
 		t.Run("R22 "+tt.name, func(t *testing.T) {
@@ -141,6 +142,40 @@ type promising struct{ schemeFunc }
 
 func (p promising) Build(verify.Env) (verify.Authenticator, error) { return p, nil }
 func (promising) Window() verify.Window                            { return verify.Window{Past: time.Minute} }
+
+// TestReplayAllOf: of several signatures the first that has an identity names the
+// message, for all of them come again with a copy.
+func TestReplayAllOf(t *testing.T) {
+	const horizon = 10 * time.Minute
+	timed, untimed := defaultHMAC(), bodyOnly()
+	for _, tt := range []struct {
+		name    string
+		scheme  verify.Scheme
+		expires time.Time
+		keep    time.Duration
+	}{
+		{"timed first", verify.AllOf(timed, untimed), now.Add(5 * time.Minute), horizon},
+		{"timed last", verify.AllOf(untimed, timed), time.Time{}, horizon},
+		{"behind one that signs nothing", verify.AllOf(ipScheme(), timed, untimed), now.Add(5 * time.Minute), horizon},
+		{"behind a token", verify.AllOf(goodBearer(), verify.AnyOf(untimed, timed)), time.Time{}, horizon},
+	} {
+		t.Run("C04 R16 "+tt.name, func(t *testing.T) {
+			v := guarded(t, tt.scheme, verify.Replay{Horizon: horizon})
+			request := func() *http.Request {
+				r := defaultPost()
+				r.RemoteAddr = "192.0.2.1:1"
+				r.Header.Set("X-Hub-Signature-256", "sha256="+hexMAC(hmacBody))
+				r.Header.Set("Authorization", "Bearer "+goodToken)
+				return r
+			}
+			res := finish(t, v, request())
+			if res.Identity == nil || !res.Identity.Expires.Equal(tt.expires) || res.Claim.Key != res.Identity.Key || res.Claim.Keep != tt.keep {
+				t.Errorf("identity %+v, claim %+v", res.Identity, res.Claim)
+			}
+			copied(t, v, request(), verify.ErrDuplicate)
+		})
+	}
+}
 
 // TestReplayMaxAttempts: a message that fails for ever is let in so many times.
 func TestReplayMaxAttempts(t *testing.T) {
@@ -214,6 +249,16 @@ func TestReplayReportOnly(t *testing.T) {
 			t.Errorf("C09 %s: Settle: %v", name, err)
 		}
 	}
+	t.Run("C09 a copy can be logged as JSON", func(t *testing.T) {
+		let := accept(t, v, request("msg_0", "{}"))
+		events.only(t)
+		again := accept(t, v, request("msg_0", "{}"))
+		seen := verify.Refusal(events.only(t).Err).Result
+		if _, err := json.Marshal(again); err != nil || seen == again || seen.Refused != nil {
+			t.Errorf("%v; the observer has %+v", err, seen)
+		}
+		settle(t, v, let, 200)
+	})
 	first := accept(t, v, request("msg_1", "{}"))
 	if events.only(t).LetThrough || first.Refused != nil {
 		t.Errorf("C09 the first: %+v", first)

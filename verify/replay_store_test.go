@@ -276,3 +276,22 @@ func TestV28Full(t *testing.T) {
 	c.Advance(13 * time.Minute) // retention, and a sixteenth
 	finish(t, v, request(maximum))
 }
+
+// panicking is a store that breaks.
+type panicking struct{ replay.Store }
+
+func (panicking) Claim(context.Context, replay.Claim) (replay.Outcome, error) { panic("broken") }
+
+// TestR22StorePanics: no verdict is a refusal, and it is observed.
+func TestR22StorePanics(t *testing.T) {
+	var events observed
+	v := configure(t, verify.Config{
+		Accept:  defaultHMAC(),
+		Replay:  verify.Replay{Store: panicking{replay.NewMemory(replay.MemoryConfig{})}},
+		Observe: events.observe,
+	})
+	refuse(t, v, defaultPost(), verify.ErrInternal, "the replay guard: panic of type string")
+	if e := events.only(t); e.Reason != "internal" || e.Status != 500 {
+		t.Errorf("event %+v", e)
+	}
+}

@@ -34,18 +34,19 @@ type Result struct {
 	// It is 0 without a claim.
 	Attempt int
 	// Duplicate marks a copy of a delivery that is finished, or in flight. Only
-	// a refusal's result, and one let through by Config.ReportOnly, is one.
+	// a refusal's result, and one let through by Config.ReportOnly, has it.
 	Duplicate bool
-	// Age is how long before the check the message was signed; 0 without
-	// SignedAt, negative for one that a sender's fast clock signed.
+	// Age is how long before the check the message was signed, if a replay guard
+	// is configured; 0 without SignedAt, negative for one that a sender's fast
+	// clock signed.
 	Age time.Duration
 	// Degraded marks a claim that the shared replay store does not know of. See
 	// replay.Tiered.
 	Degraded bool
 	// Refused is nil for an accepted request. Under Config.ReportOnly it says
-	// why a request that was let through would have been refused; unless it is a
-	// copy, nothing else of such a result is set, and nobody vouches for the
-	// request.
+	// why a request that was let through would have been refused; unless that is
+	// the replay guard's verdict on a genuine one, nothing else of such a result is
+	// set, and nobody vouches for the request.
 	Refused error
 
 	hold *replay.Hold // of Claim, until it is settled

@@ -59,6 +59,9 @@ type sourceIPAuth struct {
 	allow, proxies []netip.Prefix
 }
 
+// String is the scheme's name.
+func (a *sourceIPAuth) String() string { return a.name }
+
 // Authenticate implements Authenticator.
 func (a *sourceIPAuth) Authenticate(_ context.Context, m *Message) (*Result, error) {
 	sender, ok := peerAddr(m.RemoteAddr)

@@ -139,8 +139,9 @@ func (v *Verifier) check(ctx context.Context, m *Message) (*Result, error) {
 	case refused == nil:
 		return res, nil
 	case v.reportOnly && refused.Result != nil:
-		res.Refused = refused
-		return res, nil
+		let := *refused.Result // the observer has the refusal's own
+		let.Refused = refused
+		return &let, nil
 	case v.reportOnly:
 		return &Result{Refused: refused}, nil
 	}

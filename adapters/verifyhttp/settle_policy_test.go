@@ -81,6 +81,10 @@ func TestR16Answers(t *testing.T) {
 		{"Repeat a byte more, copied", verify.Repeat, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.Copy(w, onlyReader{io.LimitReader(zeros{}, 4097)})
 		}, 409},
+		{"Repeat a body in a content coding", verify.Repeat, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "br")
+			_, _ = io.WriteString(w, "coded")
+		}, 409},
 		{"Repeat a long content type", verify.Repeat, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; x="+strings.Repeat("x", 250))
 		}, 409},

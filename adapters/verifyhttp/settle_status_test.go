@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/webhookauth/webhookauth/verify"
 )
@@ -40,6 +41,20 @@ func TestR24Statuses(t *testing.T) {
 		}, 200},
 		"Write, then 500": {func(w http.ResponseWriter, _ *http.Request) { write(w); w.WriteHeader(500) }, 200},
 		"500, then Write": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); write(w) }, 500},
+		"ReadFrom fails, then 502": {func(w http.ResponseWriter, _ *http.Request) {
+			if _, err := io.Copy(w, iotest.ErrReader(io.ErrUnexpectedEOF)); err != nil {
+				http.Error(w, "no", http.StatusBadGateway)
+			}
+		}, 502},
+		"ReadFrom an empty source, then 500": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.Copy(w, onlyReader{strings.NewReader("")})
+			w.WriteHeader(500)
+		}, 500},
+		"ReadFrom an empty source, then 202": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.Copy(w, onlyReader{strings.NewReader("")})
+			w.WriteHeader(202)
+		}, 202},
+		"ReadFrom an empty source": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, onlyReader{strings.NewReader("")}) }, 200},
 		"500, then ReadFrom": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(500)
 			_, _ = io.Copy(w, onlyReader{strings.NewReader("x")})

@@ -146,6 +146,13 @@ func TestHijackUnderGuard(t *testing.T) {
 			t.Errorf("settlement %+v", s)
 		}
 	})
+	t.Run("K04 another protocol promised, no connection taken", func(t *testing.T) {
+		g := start(t, verify.Replay{}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusSwitchingProtocols) })
+		_, _ = g.try(t, "{}")
+		if s := g.settlement(t); s.Completed {
+			t.Errorf("settlement %+v", s)
+		}
+	})
 	t.Run("K05 taken over, then a panic", func(t *testing.T) {
 		g := start(t, verify.Replay{}, func(w http.ResponseWriter, _ *http.Request) {
 			_ = hijack(w)

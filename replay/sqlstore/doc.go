@@ -11,9 +11,8 @@
 // one row, whoever is first inserts one, and Complete, Release and Renew update
 // one. All times are the server's; a claim carries this process's clock along and
 // is refused with ErrClockSkew while the two are too far apart. A row takes about
-// 170 bytes with both indexes, more by its answer and with thousands of
-// deliveries in flight. Schema shows the table; a key is readable there as what
-// replay.Key.String gives:
+// 150 bytes with both indexes, and its answer. Schema shows the table; a key is
+// found there by what replay.Key.String gives:
 //
 //	SELECT * FROM webhook_replay WHERE k = '6f1d...';
 //

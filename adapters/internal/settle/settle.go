@@ -56,10 +56,15 @@ func (rec *Recorder) Settle(ctx context.Context) {
 	}
 }
 
-// Begin notes the final status, of which there is one.
+// Begin notes the final status, of which there is one. A body in a content coding
+// is not kept, for its copy would go out without the header that names it.
 func (rec *Recorder) Begin(status int) {
-	if rec.status == 0 && status >= 200 {
-		rec.status, rec.contentType = status, rec.header.Get("Content-Type")
+	if rec.status != 0 || status < 200 && status != http.StatusSwitchingProtocols {
+		return
+	}
+	rec.status, rec.contentType = status, rec.header.Get("Content-Type")
+	if rec.header.Get("Content-Encoding") != "" {
+		rec.drop()
 	}
 }
 
@@ -88,8 +93,9 @@ func (rec *Recorder) drop() { rec.unkept, rec.body, rec.limit = true, nil, 0 }
 // Hijacked notes what came of taking over the connection.
 func (rec *Recorder) Hijacked(err error) { rec.hijacked = rec.hijacked || err == nil }
 
-// Wrap gives a writer that is recorded. Every ability of the writer stays as it
-// is: Flusher, Hijacker, ReaderFrom and those that http.ResponseController finds.
+// Wrap gives a writer that is recorded. Every ability of the writer stays:
+// Flusher, Hijacker, ReaderFrom and those that http.ResponseController finds, whose
+// Flush then tells of no error.
 func (rec *Recorder) Wrap(w http.ResponseWriter) http.ResponseWriter {
 	return httpsnoop.Wrap(w, httpsnoop.Hooks{
 		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
@@ -108,11 +114,13 @@ func (rec *Recorder) Wrap(w http.ResponseWriter) http.ResponseWriter {
 		},
 		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
 			return func(src io.Reader) (int64, error) {
-				rec.Begin(http.StatusOK)
-				if rec.limit == 0 {
-					return next(src) // the server may use sendfile
+				if rec.limit > 0 { // without a limit the server may use sendfile
+					src = io.TeeReader(src, rec)
 				}
-				n, err := next(io.TeeReader(src, rec))
+				n, err := next(src)
+				if n > 0 { // a source that fails or is empty leaves the status open
+					rec.Begin(http.StatusOK)
+				}
 				rec.Wrote(nil, err)
 				return n, err
 			}
