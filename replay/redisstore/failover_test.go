@@ -184,10 +184,10 @@ func TestSentinel(t *testing.T) {
 	})
 	t.Cleanup(func() { _ = failover.Close() })
 	stores := map[string]*redisstore.Store{
-		"go-redis": newStore(t, redisstore.GoRedis(failover), redisstore.Config{Replicas: 1}),
+		"go-redis": newStore(t, redisstore.GoRedis(failover), redisstore.Config{Replicas: 1, ReplicaTimeout: 2 * time.Second}),
 		"rueidis": newStore(t, redisstore.Rueidis(newRueidis(t, rueidis.ClientOption{
 			InitAddress: []string{sentinel.Addr}, Sentinel: rueidis.SentinelOption{MasterSet: "main"},
-		})), redisstore.Config{Replicas: 1}),
+		})), redisstore.Config{Replicas: 1, ReplicaTimeout: 2 * time.Second}),
 	}
 	for name, s := range stores {
 		c := newClaim(name)
