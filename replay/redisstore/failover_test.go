@@ -194,10 +194,10 @@ func TestSentinel(t *testing.T) {
 		mustClaim(t, s, c, replay.Acquired)
 		mustComplete(t, s, c, nil)
 	}
-	testserver.Eventually(t, 15*time.Second, "sentinel knows the replica", func() bool {
-		return strings.Contains(sentinel.Info(t, "sentinel"), "slaves=1")
+	// It refuses until it knows the replica, and has heard from it.
+	testserver.Eventually(t, 20*time.Second, "sentinel starts a failover", func() bool {
+		return sentinel.Admin.Do(t.Context(), "SENTINEL", "FAILOVER", "main").Err() == nil
 	})
-	sentinel.Do(t, "SENTINEL", "FAILOVER", "main")
 	testserver.Eventually(t, 20*time.Second, "the replica is promoted", func() bool {
 		return strings.Contains(replica.Info(t, "replication"), "role:master") &&
 			strings.Contains(sentinel.Info(t, "sentinel"), "address="+replica.Addr)
