@@ -1,0 +1,62 @@
+package verifygin
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/webhookauth/webhookauth/adapters/internal/settle"
+)
+
+// recorded notes the body and the hijack; the status Gin knows by itself.
+type recorded struct {
+	gin.ResponseWriter
+	rec *settle.Recorder
+}
+
+func (w *recorded) Write(p []byte) (int, error) {
+	w.rec.Begin(w.Status())
+	n, err := w.ResponseWriter.Write(p)
+	w.rec.Wrote(p, err)
+	return n, err
+}
+
+func (w *recorded) WriteString(s string) (int, error) {
+	w.rec.Begin(w.Status())
+	n, err := w.ResponseWriter.WriteString(s)
+	w.rec.Wrote([]byte(s), err)
+	return n, err
+}
+
+func (w *recorded) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := w.ResponseWriter.Hijack()
+	w.rec.Hijacked(err)
+	return conn, rw, err
+}
+
+// Unwrap lets http.ResponseController reach the server's writer.
+func (w *recorded) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// rebound is a body that begins anew once it was read to its end, so that it can
+// be bound again.
+type rebound struct {
+	data []byte
+	next int
+}
+
+// Read gives the end together with the last bytes: a decoder that stops at the
+// end of its value has then seen it.
+func (b *rebound) Read(p []byte) (int, error) {
+	n := copy(p, b.data[b.next:])
+	if b.next += n; b.next == len(b.data) {
+		b.next = 0
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Close implements io.Closer; the server closes the original itself.
+func (b *rebound) Close() error { return nil }
