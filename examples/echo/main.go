@@ -1,0 +1,85 @@
+// Command echo receives webhooks on Echo v4: at /webhook under Vapi's default HMAC
+// plan, at /legacy under the older X-Vapi-Secret.
+//
+//	WEBHOOK_KEY=… VAPI_SECRET=… go run ./examples/echo
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/webhookauth/webhookauth/adapters/verifyecho"
+	"github.com/webhookauth/webhookauth/verify"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8080", "address to listen on")
+	flag.Parse()
+	h, err := router(os.Getenv("WEBHOOK_KEY"), os.Getenv("VAPI_SECRET"), webhook)
+	if err != nil {
+		log.Fatal(err) // an unset secret ends here
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	server := &http.Server{Addr: *addr, Handler: h,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	if err := serve(ctx, server); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// router attaches a verifier to each route that receives webhooks.
+func router(key, secret string, h echo.HandlerFunc) (http.Handler, error) {
+	signed, err := verify.New(verify.Config{Accept: verify.HMAC{Keys: verify.Static(key)}})
+	if err != nil {
+		return nil, fmt.Errorf("WEBHOOK_KEY: %w", err)
+	}
+	legacy, err := verify.New(verify.Config{Accept: verify.VapiSecret(verify.Static(secret))})
+	if err != nil {
+		return nil, fmt.Errorf("VAPI_SECRET: %w", err)
+	}
+	e := echo.New()
+	e.POST("/webhook", h, verifyecho.Middleware(signed))
+	e.POST("/legacy", h, verifyecho.Middleware(legacy))
+	return e, nil
+}
+
+// webhook runs for genuine requests only. Binding works as without a verifier: the
+// body is there from its first byte.
+func webhook(c echo.Context) error {
+	var m struct {
+		Message struct {
+			Type string `json:"type"`
+		} `json:"message"`
+	}
+	if err := c.Bind(&m); err != nil {
+		return err
+	}
+	who, _ := verify.FromContext(c.Request().Context())
+	slog.Info("webhook", "verified", who, "type", m.Message.Type)
+	return c.JSON(http.StatusOK, struct{}{})
+}
+
+// serve serves until ctx ends, and then finishes what it has begun.
+func serve(ctx context.Context, server *http.Server) error {
+	ended := make(chan error, 1)
+	go func() { ended <- server.ListenAndServe() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(grace)
+}
