@@ -40,9 +40,19 @@ func (rec *Recorder) Returned(status int) {
 	rec.Begin(status)
 }
 
-// Settle ends the claim. Defer it: without Returned the handler panicked, and the
-// message is given back. An error is for Replay.OnSettle, the sender has its
-// answer.
+// Failed notes that the handler has returned an error, which somebody else
+// answers with the status if nothing was written: that answer is not seen, and not
+// kept.
+func (rec *Recorder) Failed(status int) {
+	if rec.status == 0 {
+		rec.drop()
+	}
+	rec.Returned(status)
+}
+
+// Settle ends the claim. Defer it: without Returned or Failed the handler
+// panicked, and the message is given back. An error is for Replay.OnSettle, the
+// sender has its answer.
 func (rec *Recorder) Settle(ctx context.Context) {
 	switch {
 	case !rec.returned:
