@@ -26,8 +26,9 @@ type Config struct {
 	Skipper func(echo.Context) bool
 	// ErrorHandler makes the error for a refused request, or answers it; err is a
 	// *verify.Error. If it does neither, or returns err as it is, the refusal is
-	// returned as without it: the handler never runs. It is not asked about copies that the verifier has
-	// an answer for (verify.Acknowledge, verify.Repeat).
+	// returned as without it: the handler never runs. It is not asked about
+	// copies that the verifier has an answer for (verify.Acknowledge,
+	// verify.Repeat).
 	ErrorHandler func(c echo.Context, err error) error
 	// ContextKey is the key under which c.Get finds the *verify.Result; "" means
 	// "verify".

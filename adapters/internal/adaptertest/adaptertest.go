@@ -61,6 +61,7 @@ func Run(t *testing.T, a Adapter) {
 		{"HTTP2", overHTTP2},
 		{"result", resultFound},
 		{"streaming", streaming},
+		{"ResponseController", controlled},
 		{"hijacking", hijacking},
 		{"panic", panics},
 		{"settled by status", settledByStatus},

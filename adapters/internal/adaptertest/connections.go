@@ -43,6 +43,17 @@ func expectContinue(t *testing.T, a Adapter) {
 			s.ran(t, 0)
 		})
 	}
+	t.Run("a handler that does not want the body", func(t *testing.T) {
+		s := serve(t, a, setup{
+			Config:  verify.Config{Accept: bearerScheme},
+			handler: func(w http.ResponseWriter, _ *http.Request, _ *verify.Result) { w.WriteHeader(http.StatusNoContent) },
+		})
+		c := s.dial(t)
+		c.write("POST /hook HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n" + bearer + "\r\n")
+		if got := c.read(); got.status != http.StatusNoContent {
+			t.Errorf("answered %d", got.status)
+		}
+	})
 	t.Run("a signature that may be right", func(t *testing.T) {
 		_, c, line := ask(t, hmacScheme, signed("{}"))
 		if line != "HTTP/1.1 100 Continue" {

@@ -115,6 +115,23 @@ func streaming(t *testing.T, a Adapter) {
 	}
 }
 
+// controlled: http.ResponseController reaches the server's writer.
+func controlled(t *testing.T, a Adapter) {
+	for name, cfg := range policies() {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, a, setup{Config: cfg, handler: func(w http.ResponseWriter, _ *http.Request, _ *verify.Result) {
+				c := http.NewResponseController(w)
+				soon := time.Now().Add(time.Minute)
+				if err := errors.Join(c.SetReadDeadline(soon), c.SetWriteDeadline(soon), c.EnableFullDuplex()); err != nil {
+					t.Error(err)
+				}
+			}})
+			s.send(t, genuine("{}"))
+			s.ran(t, 1)
+		})
+	}
+}
+
 // hijacking: a handler can take the connection, and has then done its work.
 func hijacking(t *testing.T, a Adapter) {
 	for name, cfg := range policies() {

@@ -45,6 +45,8 @@ func faults() [][2]string {
 		{"no result in the context", "result"},
 		{"loses Flusher", "streaming"},
 		{"keeps everything back", "streaming/unguarded, Flusher"},
+		{"hides the server's writer", "ResponseController"},
+		{"keeps the server from its body", "100 Continue/a handler that does not want the body"},
 		{"loses Hijacker", "hijacking/unguarded"},
 		{"gives a hijacked message back", "hijacking"},
 		{"does not settle a panic", "panic/at once"},
@@ -97,6 +99,7 @@ func (a *twin) serve(v *verify.Verifier, h adaptertest.Handler) http.Handler {
 		case a.has("checks twice"):
 			_, _ = v.Check(r)
 		}
+		server, body := r, r.Body
 		res, err := v.Check(r)
 		if a.has("enforces under report only") && err == nil && res.Refused != nil {
 			err = res.Refused
@@ -107,8 +110,13 @@ func (a *twin) serve(v *verify.Verifier, h adaptertest.Handler) http.Handler {
 			}
 			return
 		}
+		ctx := r.Context()
 		if !a.has("no result in the context") {
-			r = r.WithContext(verify.NewContext(r.Context(), a.result(res)))
+			ctx = verify.NewContext(ctx, a.result(res))
+		}
+		r = r.WithContext(ctx)
+		if !a.has("keeps the server from its body") {
+			server.Body = body
 		}
 		a.rebody(r)
 		a.settle(v, res, w, r, run)
@@ -252,7 +260,7 @@ func (a *twin) settle(v *verify.Verifier, res *verify.Result, w http.ResponseWri
 // rewrite changes what the handler's writer can do.
 func (a *twin) rewrite(w http.ResponseWriter) http.ResponseWriter {
 	switch a.fault {
-	case "loses Flusher", "loses Hijacker":
+	case "loses Flusher", "loses Hijacker", "hides the server's writer":
 		return struct{ http.ResponseWriter }{w}
 	case "keeps everything back":
 		return kept{w}

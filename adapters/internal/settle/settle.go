@@ -40,9 +40,8 @@ func (rec *Recorder) Returned(status int) {
 	rec.Begin(status)
 }
 
-// Failed notes that the handler has returned an error, which somebody else
-// answers with the status if nothing was written: that answer is not seen, and not
-// kept.
+// Failed notes that the handler has returned an error, which somebody else answers
+// with the status if nothing was written. That answer is not seen, and not kept.
 func (rec *Recorder) Failed(status int) {
 	if rec.status == 0 {
 		rec.drop()
