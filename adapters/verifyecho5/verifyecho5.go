@@ -73,7 +73,7 @@ func WithConfig(v *verify.Verifier, cfg Config) echo.MiddlewareFunc {
 			defer rec.Settle(r.Context())
 			c.SetResponse(rec.Wrap(w))
 			if err = next(c); err != nil {
-				rec.Failed(status(err))
+				rec.Failed(echo.StatusCode(err)) // 0 if it has none: not done either
 				return err
 			}
 			rec.Returned(http.StatusOK) // if it wrote nothing
@@ -99,13 +99,4 @@ func refuse(c *echo.Context, v *verify.Verifier, cfg Config, refusal *verify.Err
 		}
 	}
 	return refusal
-}
-
-// status is what Echo's own error handler answers for an error.
-func status(err error) int {
-	var coder echo.HTTPStatusCoder
-	if errors.As(err, &coder) && coder.StatusCode() != 0 {
-		return coder.StatusCode()
-	}
-	return http.StatusInternalServerError
 }

@@ -23,6 +23,5 @@ func TestAdapter(t *testing.T) {
 			return r
 		},
 		Refusal: adaptertest.Problem,
-		Rebinds: true,
 	})
 }

@@ -1,6 +1,8 @@
 package verifygin_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,9 +32,9 @@ func jsonOf(n int) (body, text string) {
 	return `{"text":"` + text + `"}`, text
 }
 
-// A body that was read for its signature can be bound in every way, in any order,
-// as often as one likes (gin#3428, #2502, #1810, #439): around the sizes of the
-// decoder's buffer too.
+// A body that was read for its signature can be bound with ShouldBindJSON, once as
+// ever, and with ShouldBindBodyWith as often as one likes, in any order (gin#3428,
+// #2502, #1810, #439): around the sizes of the decoder's buffer too.
 func TestBindAgain(t *testing.T) {
 	ways := map[string]func(*gin.Context, any) error{
 		"JSON": func(c *gin.Context, v any) error { return c.ShouldBindJSON(v) },
@@ -40,7 +42,7 @@ func TestBindAgain(t *testing.T) {
 	}
 	for _, size := range []int{0, 511, 512, 513, 1535, 1536, 1537, 5000, 100_000} {
 		body, text := jsonOf(size)
-		for _, order := range []string{"JSON JSON JSON body body", "body body JSON JSON JSON", "JSON body JSON body JSON"} {
+		for _, order := range []string{"JSON body body", "body body JSON", "body JSON body"} {
 			for policy, name := range map[int]string{-1: "unguarded", int(verify.Repeat): "guarded"} {
 				t.Run(fmt.Sprintf("%d bytes, %s, %s", size, order, name), func(t *testing.T) {
 					r := gin.New()
@@ -56,7 +58,7 @@ func TestBindAgain(t *testing.T) {
 						}
 					}
 					r.POST("/hook", verifygin.Middleware(watch(t, policy, verify.HMAC{Keys: verify.Static(key)}).verifier), bind)
-					if w := serve(r, signed(t, "/hook", body)); w.Code != 200 || ran != 5 {
+					if w := serve(r, signed(t, "/hook", body)); w.Code != 200 || ran != 3 {
 						t.Errorf("status %d, bound %d times", w.Code, ran)
 					}
 				})
@@ -65,30 +67,33 @@ func TestBindAgain(t *testing.T) {
 	}
 }
 
-// Other ways to read find every byte too, after a binding as before it.
+// The handler's body is as a body should be: it ends, once, whatever reads it.
 func TestReadRaw(t *testing.T) {
 	body, _ := jsonOf(5000)
 	r := gin.New()
 	r.POST("/hook", verifygin.Middleware(unguarded(t).verifier), func(c *gin.Context) {
-		for range 2 {
-			if raw, err := c.GetRawData(); string(raw) != body || err != nil {
-				t.Errorf("GetRawData: %d bytes, %v", len(raw), err)
-			}
-			var got event
-			if err := c.Bind(&got); err != nil {
-				t.Errorf("Bind: %v", err)
-			}
-			if raw, err := io.ReadAll(c.Request.Body); string(raw) != body || err != nil {
-				t.Errorf("ReadAll: %d bytes, %v", len(raw), err)
-			}
-			if err := c.Request.Body.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
+		if cached, _ := c.Get(gin.BodyBytesKey); !bytes.Equal(cached.([]byte), []byte(body)) {
+			t.Errorf("the cache holds %.20q", cached)
+		}
+		d := json.NewDecoder(c.Request.Body)
+		var got event
+		if err := d.Decode(&got); err != nil || d.More() {
+			t.Errorf("decoded %v, more %v", err, d.More())
+		}
+		if err := d.Decode(&got); err != io.EOF {
+			t.Errorf("a second value: %v", err)
+		}
+		if _, err := c.Request.Body.(io.Seeker).Seek(0, io.SeekStart); err != nil {
+			t.Error(err)
+		}
+		if raw, err := c.GetRawData(); string(raw) != body || err != nil {
+			t.Errorf("GetRawData: %d bytes, %v", len(raw), err)
+		}
+		if err := c.Request.Body.Close(); err != nil {
+			t.Errorf("Close: %v", err)
 		}
 	})
-	req := signed(t, "/hook", body)
-	req.Header.Set("Content-Type", "application/json")
-	if w := serve(r, req); w.Code != 200 {
+	if w := serve(r, signed(t, "/hook", body)); w.Code != 200 {
 		t.Errorf("status %d", w.Code)
 	}
 }

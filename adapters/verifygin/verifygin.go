@@ -33,9 +33,10 @@ type Config struct {
 // An accepted one reaches the handler with its body unread and its verify.Result in
 // the request's context. A nil or zero verifier refuses everything.
 //
-// A body that was read for its signature can be bound any number of times, with
-// ShouldBindJSON and its kin as with ShouldBindBodyWith. One that an earlier
-// middleware has read through ShouldBindBodyWith is taken from Gin's cache.
+// A body that was read for its signature is put into Gin's cache too, so that it
+// can be bound with ShouldBindBodyWith any number of times, before and after a
+// ShouldBindJSON, which reads it once. One that an earlier middleware has read
+// through ShouldBindBodyWith is taken from that cache.
 //
 // Under verify.Config.Replay the claim is settled when the handlers after it have
 // returned, by the status that they answered. A panic gives the message back and
@@ -71,7 +72,6 @@ func WithConfig(v *verify.Verifier, cfg Config) gin.HandlerFunc {
 		c.Request = r.WithContext(verify.NewContext(r.Context(), res))
 		if read, ok := r.Body.(interface{ Bytes() []byte }); ok {
 			c.Set(gin.BodyBytesKey, read.Bytes())
-			c.Request.Body = &rebound{data: read.Bytes()}
 		}
 		r.Body = body // the server settles what was not read by its own type
 		if !v.Settles(res) {

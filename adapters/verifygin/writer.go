@@ -2,7 +2,6 @@ package verifygin
 
 import (
 	"bufio"
-	"io"
 	"net"
 	"net/http"
 
@@ -39,24 +38,3 @@ func (w *recorded) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Unwrap lets http.ResponseController reach the server's writer.
 func (w *recorded) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// rebound is a body that begins anew once it was read to its end, so that it can
-// be bound again.
-type rebound struct {
-	data []byte
-	next int
-}
-
-// Read gives the end together with the last bytes: a decoder that stops at the
-// end of its value has then seen it.
-func (b *rebound) Read(p []byte) (int, error) {
-	n := copy(p, b.data[b.next:])
-	if b.next += n; b.next == len(b.data) {
-		b.next = 0
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// Close implements io.Closer; the server closes the original itself.
-func (b *rebound) Close() error { return nil }

@@ -25,9 +25,6 @@ type Adapter struct {
 	Serve func(v *verify.Verifier, h Handler) http.Handler
 	// Refusal is the exact content type and body of a refusal.
 	Refusal func(status int) (contentType, body string)
-	// Rebinds says that a body that was read for its signature begins anew once it
-	// was read to its end. Otherwise it is an io.Seeker.
-	Rebinds bool
 	// Patience is how long a check waits for what must come; 0 means 10 seconds.
 	Patience time.Duration
 }

@@ -11,16 +11,18 @@ import (
 	"github.com/webhookauth/webhookauth/verify"
 )
 
-// readAgain reads a body that was read to its end once more.
-func (a Adapter) readAgain(body io.Reader) (string, error) {
-	if !a.Rebinds {
-		seeker, ok := body.(io.Seeker)
-		if !ok {
-			return "", fmt.Errorf("%T is no io.Seeker", body)
-		}
-		if _, err := seeker.Seek(0, io.SeekStart); err != nil {
-			return "", err
-		}
+// readAgain reads a body that was read to its end once more: it ends, and can be
+// wound back.
+func readAgain(body io.Reader) (string, error) {
+	if n, err := body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		return "", fmt.Errorf("after the end: %d bytes, %v", n, err)
+	}
+	seeker, ok := body.(io.Seeker)
+	if !ok {
+		return "", fmt.Errorf("%T is no io.Seeker", body)
+	}
+	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+		return "", err
 	}
 	again, err := io.ReadAll(body)
 	return string(again), err
@@ -56,7 +58,7 @@ func bodyFound(t *testing.T, a Adapter) {
 					if !c.reads || c.length == 0 {
 						return // it was not read before the handler did
 					}
-					if again, err := a.readAgain(r.Body); again != body || err != nil {
+					if again, err := readAgain(r.Body); again != body || err != nil {
 						t.Errorf("read again %.100q, %v", again, err)
 					}
 					if err := r.Body.Close(); err != nil {
