@@ -50,7 +50,7 @@ func (w *watch) report() {
 	if w.last[newName].Sub(silentSince) >= w.quiet {
 		message, level = "remove the old credential, it has fallen silent", slog.LevelWarn
 	}
-	slog.Log(context.Background(), level, message, "silent_for", w.now().Sub(silentSince),
+	slog.Log(context.Background(), level, message, "silent_for", w.now().Sub(silentSince).Round(time.Second),
 		"old_seen", seen(w.last, oldName), "new_seen", seen(w.last, newName))
 }
 
